@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <vector>
 
 /// The log as everybody sees it: one event, then key=value fields. Where it goes and in which form is decided once, by
 /// log::configure(); until then records of level info and above go to stderr as text.
