@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+
+#include "stdio/io/task_group.h"
+
+namespace gcs::io {
+
+/// Runs `task` until `deadline`; past it the task is cancelled, waited for, and the answer is `timed_out`, unless it
+/// finished after all. `name` is for the task list and the error's text.
+template <class T>
+Task<Result<T>> with_deadline(Executor executor, Clock& clock, Clock::TimePoint deadline, std::string name,
+                              Task<Result<T>> task) {
+  struct State {
+    explicit State(Executor on) : finished(on, "deadline"), group(on) {}
+    std::optional<Result<T>> result;
+    Condition finished;
+    TaskGroup group;
+  };
+  struct Run {
+    static Task<> store(State& state, Task<Result<T>> inner) {
+      auto result = co_await std::move(inner);
+      state.result.emplace(std::move(result));
+      state.finished.notify_all();
+    }
+  };
+  State state(executor);
+  state.group.spawn(name, Run::store(state, std::move(task)));
+  auto done = [&state] { return state.result.has_value() || state.group.size() == 0; };
+  // The caller's own cancellation must not leave the inner task behind.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await state.finished.wait_until(clock, deadline, done);
+  state.group.cancel();
+  co_await state.group.join();
+  co_await asio::this_coro::throw_if_cancelled(true);
+  if (!state.result) co_return Error(Errc::timed_out, name + " took too long");
+  co_return std::move(*state.result);
+}
+
+}  // namespace gcs::io

@@ -1,0 +1,84 @@
+#include <poll.h>
+
+#include <optional>
+
+#include "stdio/io/engine.h"
+#include "stdio/io/fd_stream.h"
+#include "stdio/io/suspension.h"
+
+namespace gcs::io {
+namespace {
+
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+
+/// Waits for readiness through Asio's reactor. The reactor's own cancellation completes the wait, with ECANCELED.
+class Readiness final : public Suspension {
+ public:
+  Readiness(Descriptor& descriptor, Descriptor::wait_type type) : descriptor_(descriptor), type_(type) {}
+
+ private:
+  void start() override {
+    descriptor_.async_wait(type_, asio::bind_cancellation_slot(
+                                      signal_.slot(), [this](const asio::error_code& error) {
+                                        resume(error ? -error.value() : 0);
+                                      }));
+  }
+
+  void cancel() override { signal_.emit(asio::cancellation_type::terminal); }
+
+  Descriptor& descriptor_;
+  Descriptor::wait_type type_;
+  asio::cancellation_signal signal_;
+};
+
+class EpollStream final : public FdStream {
+ public:
+  EpollStream(asio::io_context& context, Fd fd) : FdStream(std::move(fd)), watched_(context, native_handle()) {}
+  ~EpollStream() override { watched_.release(); }
+
+  Task<Result<size_t>> read_some(MutableBytes buffer) override { return read_when_ready(buffer); }
+  Task<Result<size_t>> write_some(Bytes data) override { return write_when_ready(data); }
+
+ private:
+  Task<Result<>> wait(short events) override {
+    Readiness readiness(watched_, (events & POLLOUT) != 0 ? Descriptor::wait_write : Descriptor::wait_read);
+    const int n = co_await readiness.wait(watched_.get_executor(), "poll");
+    if (n < 0) co_return failure("poll", -n);
+    co_return Result<>();
+  }
+
+  Descriptor watched_;
+};
+
+class EpollEngine final : public Engine {
+ public:
+  explicit EpollEngine(asio::io_context& context) : context_(context) {}
+
+  std::unique_ptr<Stream> adopt(Fd fd) override { return std::make_unique<EpollStream>(context_, std::move(fd)); }
+
+  Task<Result<short>> poll(int fd, short events) override {
+    Descriptor watched(context_, fd);
+    Readiness readiness(watched, (events & POLLOUT) != 0 ? Descriptor::wait_write : Descriptor::wait_read);
+    const int n = co_await readiness.wait(watched.get_executor(), "poll");
+    watched.release();
+    if (n < 0) co_return sys_error("poll", -n);
+    pollfd asked{fd, events, 0};
+    if (::poll(&asked, 1, 0) < 0) co_return sys_error("poll");
+    co_return asked.revents;
+  }
+
+  const char* name() const override { return "epoll"; }
+  Executor executor() const override { return context_.get_executor(); }
+  bool turn() override { return false; }
+
+ private:
+  asio::io_context& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_epoll_engine(asio::io_context& context) {
+  return std::make_unique<EpollEngine>(context);
+}
+
+}  // namespace gcs::io

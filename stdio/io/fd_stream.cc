@@ -1,0 +1,65 @@
+#include "stdio/io/fd_stream.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace gcs::io {
+
+FdStream::FdStream(Fd fd) : fd_(std::move(fd)) {
+  struct stat status {};
+  socket_ = ::fstat(fd_.get(), &status) == 0 && S_ISSOCK(status.st_mode);
+  set_nonblocking(fd_.get());
+}
+
+Error FdStream::failure(const char* doing, int sys_errno) const {
+  return socket_ ? conn_error(doing, sys_errno) : sys_error(doing, sys_errno);
+}
+
+Task<Result<size_t>> FdStream::read_when_ready(MutableBytes buffer) {
+  for (;;) {
+    const ssize_t n = socket_ ? ::recv(fd_.get(), buffer.data(), buffer.size(), 0)
+                              : ::read(fd_.get(), buffer.data(), buffer.size());
+    if (n >= 0) co_return static_cast<size_t>(n);
+    if (errno == EIO && !socket_) co_return size_t{0};  // pty(7): every slave is closed
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) co_return failure("read", errno);
+    const auto ready = co_await wait(POLLIN);
+    if (!ready) co_return ready.error();
+  }
+}
+
+Task<Result<size_t>> FdStream::write_when_ready(Bytes data) {
+  for (;;) {
+    const ssize_t n = socket_ ? ::send(fd_.get(), data.data(), data.size(), MSG_NOSIGNAL)
+                              : ::write(fd_.get(), data.data(), data.size());
+    if (n >= 0) co_return static_cast<size_t>(n);
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) co_return failure("write", errno);
+    const auto ready = co_await wait(POLLOUT);
+    if (!ready) co_return ready.error();
+  }
+}
+
+Task<Result<>> FdStream::wait_readable() {
+  return wait(POLLIN);
+}
+
+Task<Result<>> FdStream::wait_writable() {
+  return wait(POLLOUT);
+}
+
+void FdStream::shut_write() {
+  if (socket_) ::shutdown(fd_.get(), SHUT_WR);
+}
+
+void FdStream::shut_read() {
+  if (socket_) ::shutdown(fd_.get(), SHUT_RD);
+}
+
+void FdStream::shut_down() {
+  if (socket_) ::shutdown(fd_.get(), SHUT_RDWR);
+}
+
+}  // namespace gcs::io

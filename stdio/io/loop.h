@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+
+#include "stdio/io/engine.h"
+
+namespace gcs::io {
+
+/// The thread's event loop: one io_context(1) and one engine. Everything the program owns runs on it; `main` makes one.
+class Loop {
+ public:
+  static Result<std::unique_ptr<Loop>> create(EngineKind kind);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  Executor executor() { return context_.get_executor(); }
+  Engine& engine() { return *engine_; }
+
+  /// Runs until stop(), or until the predicate (asked once a turn) holds.
+  void run();
+  void run_until(const std::function<bool()>& done);
+
+  /// Makes run() return after the present turn.
+  void stop() { stopped_ = true; }
+
+ private:
+  Loop() : context_(1) {}
+
+  asio::io_context context_;
+  std::unique_ptr<Engine> engine_;
+  bool stopped_ = false;
+};
+
+}  // namespace gcs::io

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "stdio/io/result.h"
+#include "stdio/io/suspension.h"
+
+namespace gcs::io {
+
+/// Runs what blocks (mounts, large removals, waiting for devices) on helper threads. A job touches no shared state: it
+/// gets values and gives a value. Threads are started on demand, up to a few, and end when they have been idle.
+///
+/// A task that is cancelled stays until its job has ended: a job cannot be interrupted, and what it returns (a mount,
+/// a descriptor) must not leak. Jobs therefore bound their own time.
+class Offload {
+ public:
+  explicit Offload(Executor executor) : executor_(executor) {}
+  ~Offload();
+  Offload(const Offload&) = delete;
+  Offload& operator=(const Offload&) = delete;
+
+  /// Runs `job` on a helper thread and waits for it.
+  Task<> run(std::function<void()> job);
+
+  /// The same for a job that gives a Result: `auto mounted = co_await offload.call<int>(job);`
+  template <class T>
+  Task<Result<T>> call(std::function<Result<T>()> job) {
+    std::optional<Result<T>> result;
+    std::function<void()> wrapped = [&result, &job] { result.emplace(job()); };
+    co_await run(std::move(wrapped));
+    co_return std::move(*result);
+  }
+
+ private:
+  class Job;
+  void work();
+
+  Executor executor_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job*> queue_;
+  std::vector<std::thread> threads_;
+  unsigned idle_ = 0;
+  unsigned alive_ = 0;
+  bool ending_ = false;
+};
+
+}  // namespace gcs::io

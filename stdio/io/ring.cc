@@ -1,0 +1,150 @@
+#include "stdio/io/ring.h"
+
+#include <liburing.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace gcs::io {
+namespace {
+
+constexpr unsigned kEntries = 256;
+
+// Not in liburing 2.3's header under these names on every kernel header set; values are the kernel's ABI.
+constexpr std::array<unsigned, 3> kSetupTries = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+                                                 IORING_SETUP_COOP_TASKRUN, 0};
+
+}  // namespace
+
+/// One operation in flight; lives on the waiting coroutine's frame, its address is the entry's user_data.
+class Ring::Op final : public Suspension {
+ public:
+  using Prepare = void (*)(io_uring_sqe*, int fd, void* data, size_t size, unsigned flags);
+
+  Op(Ring& ring, Prepare prepare, int fd, void* data, size_t size, unsigned flags)
+      : ring_(ring), prepare_(prepare), data_(data), size_(size), fd_(fd), flags_(flags) {}
+
+ private:
+  void start() override {
+    io_uring_sqe* entry = ring_.next_entry();
+    prepare_(entry, fd_, data_, size_, flags_);
+    io_uring_sqe_set_data(entry, static_cast<Suspension*>(this));
+  }
+
+  void cancel() override { ring_.cancel(*this); }
+
+  Ring& ring_;
+  Prepare prepare_;
+  void* data_;
+  size_t size_;
+  int fd_;
+  unsigned flags_;
+};
+
+Ring::Ring(Executor executor) : executor_(executor), ring_(std::make_unique<io_uring>()) {}
+
+Result<std::unique_ptr<Ring>> Ring::create(Executor executor) {
+  std::unique_ptr<Ring> made(new Ring(executor));
+  int failure = 0;
+  for (const unsigned flags : kSetupTries) {
+    io_uring_params params{};
+    params.flags = flags;
+    failure = io_uring_queue_init_params(kEntries, made->ring_.get(), &params);
+    if (failure != 0) continue;
+    made->setup_flags_ = flags;
+    if ((params.features & IORING_FEAT_NODROP) == 0 || (params.features & IORING_FEAT_FAST_POLL) == 0) {
+      return Error(Errc::unsupported, "io_uring: this kernel's ring drops completions or cannot poll");
+    }
+    made->event_fd_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!made->event_fd_) return sys_error("eventfd");
+    failure = io_uring_register_eventfd(made->ring_.get(), made->event_fd_.get());
+    if (failure != 0) return sys_error("io_uring: register eventfd", -failure);
+    return made;
+  }
+  made->ring_.reset();
+  return Error(Errc::unsupported, sys_error("io_uring_setup", -failure).message(), -failure);
+}
+
+Ring::~Ring() {
+  if (ring_) io_uring_queue_exit(ring_.get());
+}
+
+io_uring_sqe* Ring::next_entry() {
+  io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
+  while (entry == nullptr) {
+    // EBUSY: the kernel holds back completions until some are reaped; get_events flushes them into the queue, where
+    // they wait for the next turn.
+    if (io_uring_submit(ring_.get()) < 0) io_uring_get_events(ring_.get());
+    entry = io_uring_get_sqe(ring_.get());
+  }
+  ++queued_;
+  return entry;
+}
+
+void Ring::cancel(Op& op) {
+  io_uring_sqe* entry = next_entry();
+  io_uring_prep_cancel(entry, static_cast<Suspension*>(&op), 0);
+  io_uring_sqe_set_data(entry, nullptr);
+}
+
+Task<int> Ring::run(Op& op, const char* what) {
+  return op.wait(executor_, what);
+}
+
+Task<int> Ring::recv(int fd, MutableBytes buffer) {
+  auto prepare = [](io_uring_sqe* entry, int on, void* data, size_t size, unsigned) {
+    io_uring_prep_recv(entry, on, data, size, 0);
+  };
+  Op op(*this, prepare, fd, buffer.data(), buffer.size(), 0);
+  co_return co_await run(op, "recv");
+}
+
+Task<int> Ring::send(int fd, Bytes bytes) {
+  auto prepare = [](io_uring_sqe* entry, int on, void* data, size_t size, unsigned) {
+    io_uring_prep_send(entry, on, data, size, MSG_NOSIGNAL);
+  };
+  Op op(*this, prepare, fd, const_cast<std::byte*>(bytes.data()), bytes.size(), 0);
+  co_return co_await run(op, "send");
+}
+
+Task<int> Ring::poll(int fd, short events) {
+  auto prepare = [](io_uring_sqe* entry, int on, void*, size_t, unsigned mask) {
+    io_uring_prep_poll_add(entry, on, mask);
+  };
+  Op op(*this, prepare, fd, nullptr, 0, static_cast<unsigned short>(events));
+  co_return co_await run(op, "poll");
+}
+
+bool Ring::turn() {
+  // get_events is what runs deferred task work (DEFER_TASKRUN) and flushes an overflowed completion queue; without
+  // entries to submit it costs one system call, and only when the loop was woken.
+  if (queued_ > 0) {
+    queued_ = 0;
+    io_uring_submit_and_get_events(ring_.get());
+  } else if ((setup_flags_ & IORING_SETUP_DEFER_TASKRUN) != 0 || io_uring_cq_has_overflow(ring_.get())) {
+    io_uring_get_events(ring_.get());
+  }
+  // Completions are copied out first: a resumed task may queue operations, and a full queue submits.
+  bool ran = false;
+  std::array<io_uring_cqe*, 64> batch;
+  struct Done {
+    Suspension* op;
+    int result;
+  };
+  std::array<Done, 64> done;
+  for (;;) {
+    const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size());
+    if (count == 0) return ran;
+    for (unsigned i = 0; i < count; ++i) {
+      done[i] = {static_cast<Suspension*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
+    }
+    io_uring_cq_advance(ring_.get(), count);
+    for (unsigned i = 0; i < count; ++i) {
+      if (done[i].op != nullptr) done[i].op->resume(done[i].result);
+    }
+    ran = true;
+  }
+}
+
+}  // namespace gcs::io

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "stdio/io/result.h"
+#include "stdio/io/stream.h"
+#include "stdio/io/suspension.h"
+
+struct io_uring;
+struct io_uring_sqe;
+
+namespace gcs::io {
+
+/// One io_uring of one thread: 256 entries to begin with, submitted once a loop turn, its completion eventfd watched by
+/// the loop's Asio context. Raw entries appear in ring.cc alone.
+///
+/// No completion, cancellation or submission is ever dropped: a full submission queue is submitted and tried again, a
+/// full completion queue is kept by the kernel (IORING_FEAT_NODROP is required) and flushed on the next reap. A
+/// cancelled operation is waited for: its buffer belongs to the caller's frame until the kernel has let go of it.
+class Ring {
+ public:
+  /// Asks for SINGLE_ISSUER|DEFER_TASKRUN (6.1), then COOP_TASKRUN (5.19), then neither. Must be made and used on the
+  /// loop's thread. Errors: `unsupported` where io_uring is missing, forbidden or too old.
+  static Result<std::unique_ptr<Ring>> create(Executor executor);
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  // Each gives the operation's result as the kernel does: a count, events, or a negative errno (-ECANCELED when the
+  // task was cancelled).
+  Task<int> recv(int fd, MutableBytes buffer);
+  Task<int> send(int fd, Bytes data);
+  Task<int> poll(int fd, short events);
+
+  /// Submits what is queued and runs every task whose operation has completed; true when any ran.
+  bool turn();
+
+  /// Readable when completions wait; the loop sleeps on it.
+  int event_fd() const { return event_fd_.get(); }
+
+  unsigned setup_flags() const { return setup_flags_; }
+
+ private:
+  class Op;
+
+  explicit Ring(Executor executor);
+  io_uring_sqe* next_entry();
+  void cancel(Op& op);
+  Task<int> run(Op& op, const char* what);
+
+  Executor executor_;
+  std::unique_ptr<io_uring> ring_;
+  Fd event_fd_;
+  unsigned setup_flags_ = 0;
+  unsigned queued_ = 0;
+};
+
+}  // namespace gcs::io

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "stdio/io/asio.h"
+
+namespace gcs::io {
+
+using Executor = asio::io_context::executor_type;
+
+/// A coroutine of the loop thread. It is owned by whoever awaits it, or by a TaskGroup.
+template <class T = void>
+using Task = asio::awaitable<T, Executor>;
+
+/// From here on a cancellation of this task is not noticed: for clean-up that has to await before the task may end.
+/// Say at the call why it is bounded.
+Task<> ignore_cancellation();
+
+/// True once somebody asked this task to end. Never throws.
+Task<bool> cancelled();
+
+}  // namespace gcs::io

@@ -1,0 +1,104 @@
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stdio/io/engine.h"
+#include "stdio/io/fd_stream.h"
+#include "stdio/io/log.h"
+#include "stdio/io/ring.h"
+
+namespace gcs::io {
+namespace {
+
+/// Sockets go through the ring's own RECV and SEND. Pipes and ptys poll on the ring and then make the system call: a
+/// ring READ of a pty, or of a pipe before 6.4, would go to a worker thread.
+class UringStream final : public FdStream {
+ public:
+  UringStream(Ring& ring, Fd fd) : FdStream(std::move(fd)), ring_(ring) {}
+
+  Task<Result<size_t>> read_some(MutableBytes buffer) override {
+    if (!is_socket()) co_return co_await read_when_ready(buffer);
+    const int n = co_await ring_.recv(native_handle(), buffer);
+    if (n < 0) co_return failure("receive", -n);
+    co_return static_cast<size_t>(n);
+  }
+
+  Task<Result<size_t>> write_some(Bytes data) override {
+    if (!is_socket()) co_return co_await write_when_ready(data);
+    const int n = co_await ring_.send(native_handle(), data);
+    if (n < 0) co_return failure("send", -n);
+    co_return static_cast<size_t>(n);
+  }
+
+ private:
+  Task<Result<>> wait(short events) override {
+    const int n = co_await ring_.poll(native_handle(), events);
+    if (n < 0) co_return failure("poll", -n);
+    co_return Result<>();
+  }
+
+  Ring& ring_;
+};
+
+class UringEngine final : public Engine {
+ public:
+  UringEngine(asio::io_context& context, std::unique_ptr<Ring> ring)
+      : executor_(context.get_executor()), ring_(std::move(ring)), woken_(context, ring_->event_fd()) {
+    watch();
+  }
+
+  ~UringEngine() override {
+    woken_.cancel();
+    woken_.release();
+  }
+
+  std::unique_ptr<Stream> adopt(Fd fd) override { return std::make_unique<UringStream>(*ring_, std::move(fd)); }
+
+  Task<Result<short>> poll(int fd, short events) override {
+    const int n = co_await ring_->poll(fd, events);
+    if (n < 0) co_return sys_error("poll", -n);
+    co_return static_cast<short>(n);
+  }
+
+  const char* name() const override { return "io_uring"; }
+  Executor executor() const override { return executor_; }
+  bool turn() override { return ring_->turn(); }
+
+ private:
+  using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+
+  // The wake-up itself does nothing: the loop calls turn() before it sleeps again.
+  void watch() {
+    woken_.async_wait(Descriptor::wait_read, [this](const asio::error_code& error) {
+      if (error) return;
+      uint64_t count = 0;
+      [[maybe_unused]] const ssize_t n = ::read(ring_->event_fd(), &count, sizeof count);
+      watch();
+    });
+  }
+
+  Executor executor_;
+  std::unique_ptr<Ring> ring_;
+  Descriptor woken_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> make_uring_engine(asio::io_context& context) {
+  auto ring = Ring::create(context.get_executor());
+  if (!ring) return ring.error();
+  std::unique_ptr<Engine> engine = std::make_unique<UringEngine>(context, std::move(*ring));
+  return engine;
+}
+
+Result<std::unique_ptr<Engine>> make_engine(EngineKind kind, asio::io_context& context) {
+  if (kind == EngineKind::epoll) return make_epoll_engine(context);
+  auto engine = make_uring_engine(context);
+  if (!engine && kind == EngineKind::automatic) {
+    log::warn("no io_uring here, using epoll", {{"error", engine.error().message()}});
+    return make_epoll_engine(context);
+  }
+  return engine;
+}
+
+}  // namespace gcs::io
