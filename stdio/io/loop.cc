@@ -28,4 +28,10 @@ void Loop::run_until(const std::function<bool()>& done) {
   }
 }
 
+void Loop::settle() {
+  context_.restart();
+  while (context_.poll() > 0 || engine_->turn()) {
+  }
+}
+
 }  // namespace gcs::io

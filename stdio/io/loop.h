@@ -20,6 +20,9 @@ class Loop {
   void run();
   void run_until(const std::function<bool()>& done);
 
+  /// Runs everything that can run without waiting.
+  void settle();
+
   /// Makes run() return after the present turn.
   void stop() { stopped_ = true; }
 

@@ -19,8 +19,8 @@ Task<int> Suspension::wait(Executor executor, const char* what) {
     }
     start();
   };
-  return asio::async_initiate<asio::use_awaitable_t<Executor>, void(int)>(std::move(initiation),
-                                                                          asio::use_awaitable_t<Executor>());
+  asio::use_awaitable_t<Executor> token;
+  return asio::async_initiate<asio::use_awaitable_t<Executor>, void(int)>(std::move(initiation), token);
 }
 
 void Suspension::resume(int value) {

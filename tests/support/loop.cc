@@ -1,0 +1,34 @@
+#include "tests/support/loop.h"
+
+namespace gcs::testing {
+namespace {
+
+std::unique_ptr<io::Loop> make_loop(io::EngineKind kind) {
+  auto loop = io::Loop::create(kind);
+  if (!loop) FAIL("no loop: " << loop.error().message());
+  return std::move(*loop);
+}
+
+}  // namespace
+
+Loop::Loop(io::EngineKind kind) : loop_(make_loop(kind)), clock_(loop_->executor()), group_(loop_->executor()) {}
+
+Loop::~Loop() {
+  group_.cancel();
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const io::Alarm alarm = clock_.at(limit, [] {});
+  loop_->run_until([&] { return group_.size() == 0 || std::chrono::steady_clock::now() >= limit; });
+}
+
+void Loop::settle() {
+  loop_->settle();
+}
+
+void Loop::run_until(const std::function<bool()>& done) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const io::Alarm alarm = clock_.at(limit, [] {});
+  loop_->run_until([&] { return done() || std::chrono::steady_clock::now() >= limit; });
+  REQUIRE_MESSAGE(done(), "what the test waits for did not happen within 20 s");
+}
+
+}  // namespace gcs::testing
