@@ -16,8 +16,8 @@ class TimerAlarm final : public Alarm::Impl {
   ~TimerAlarm() override { *alive_ = false; }
 
  private:
-  using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                                           Executor>;
+  using Timer =
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
   Timer timer_;
   std::shared_ptr<bool> alive_;  // a timer that expired before its cancellation still calls its handler
 };

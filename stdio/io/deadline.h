@@ -30,10 +30,12 @@ Task<Result<T>> with_deadline(Executor executor, Clock& clock, Clock::TimePoint 
   // The caller's own cancellation must not leave the inner task behind.
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await state.finished.wait_until(clock, deadline, done);
+  const bool in_time = state.result.has_value();
   state.group.cancel();
   co_await state.group.join();
   co_await asio::this_coro::throw_if_cancelled(true);
-  if (!state.result) co_return Error(Errc::timed_out, name + " took too long");
+  // An error that came after the deadline is only what the cancellation made of the operation.
+  if (!state.result || (!in_time && !*state.result)) co_return Error(Errc::timed_out, name + " took too long");
   co_return std::move(*state.result);
 }
 

@@ -19,7 +19,6 @@ class Dialer {
 
   /// One attempt, bounded by the dialer's own time limit. Errors: `disconnected` whatever the reason.
   virtual Task<Result<std::unique_ptr<Stream>>> dial(Port port) = 0;
-
 };
 
 /// Accepts connections on one port: the host's side, used by the companion and the tests.

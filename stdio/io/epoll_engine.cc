@@ -18,10 +18,9 @@ class Readiness final : public Suspension {
 
  private:
   void start() override {
-    descriptor_.async_wait(type_, asio::bind_cancellation_slot(
-                                      signal_.slot(), [this](const asio::error_code& error) {
-                                        resume(error ? -error.value() : 0);
-                                      }));
+    descriptor_.async_wait(type_, asio::bind_cancellation_slot(signal_.slot(), [this](const asio::error_code& error) {
+                             resume(error ? -error.value() : 0);
+                           }));
   }
 
   void cancel() override { signal_.emit(asio::cancellation_type::terminal); }

@@ -19,8 +19,8 @@ Error FdStream::failure(const char* doing, int sys_errno) const {
 
 Task<Result<size_t>> FdStream::read_when_ready(MutableBytes buffer) {
   for (;;) {
-    const ssize_t n = socket_ ? ::recv(fd_.get(), buffer.data(), buffer.size(), 0)
-                              : ::read(fd_.get(), buffer.data(), buffer.size());
+    const ssize_t n =
+        socket_ ? ::recv(fd_.get(), buffer.data(), buffer.size(), 0) : ::read(fd_.get(), buffer.data(), buffer.size());
     if (n >= 0) co_return static_cast<size_t>(n);
     if (errno == EIO && !socket_) co_return size_t{0};  // pty(7): every slave is closed
     if (errno == EINTR) continue;

@@ -1,6 +1,5 @@
 #include "stdio/io/loop.h"
 
-
 namespace gcs::io {
 
 Result<std::unique_ptr<Loop>> Loop::create(EngineKind kind) {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <memory>
-
 #include <sys/socket.h>
+
+#include <memory>
 
 #include "stdio/io/dialer.h"
 

@@ -1,9 +1,8 @@
 #include "stdio/io/vsock.h"
 
+#include <linux/vm_sockets.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-
-#include <linux/vm_sockets.h>
 
 #include <cstring>
 

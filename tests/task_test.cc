@@ -1,0 +1,175 @@
+// Tasks, groups, conditions, the clock and the offload threads, with a clock moved by hand.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+
+#include "stdio/io/deadline.h"
+#include "stdio/io/offload.h"
+#include "tests/support/loop.h"
+#include "tests/support/manual_clock.h"
+
+namespace gcs::testing {
+using namespace gcs::io;
+using namespace std::chrono_literals;
+
+namespace {
+
+Task<> wait_for(Condition& condition, const bool& flag) {
+  auto set = [&flag] { return flag; };
+  co_await condition.wait(set);
+}
+
+Task<bool> wait_at_most(Condition& condition, Clock& clock, Clock::TimePoint until, const bool& flag) {
+  auto set = [&flag] { return flag; };
+  co_return co_await condition.wait_until(clock, until, set);
+}
+
+Task<> fail() {
+  throw std::runtime_error("a bug");
+  co_return;
+}
+
+}  // namespace
+
+TEST_CASE("condition: a wake-up without the predicate leaves the task waiting") {
+  Loop loop;
+  Condition condition(loop.executor(), "test");
+  bool flag = false;
+  auto waiting = loop.start(wait_for(condition, flag));
+  loop.settle();
+  condition.notify_all();
+  loop.settle();
+  CHECK_FALSE(waiting.done());
+  flag = true;
+  condition.notify_all();
+  loop.settle();
+  CHECK(waiting.done());
+}
+
+TEST_CASE("condition: a deadline ends the wait and says that the predicate did not hold") {
+  Loop loop;
+  ManualClock clock;
+  Condition condition(loop.executor(), "test");
+  bool flag = false;
+  auto waiting = loop.start(wait_at_most(condition, clock, clock.now() + 100ms, flag));
+  loop.settle();
+  clock.advance(99ms);
+  loop.settle();
+  CHECK_FALSE(waiting.done());
+  clock.advance(1ms);
+  loop.settle();
+  REQUIRE(waiting.done());
+  CHECK_FALSE(waiting.value());
+}
+
+TEST_CASE("task group: cancel ends a waiting task, and join returns once it is gone") {
+  Loop loop;
+  Condition condition(loop.executor(), "test");
+  const bool never = false;
+  TaskGroup group(loop.executor());
+  group.spawn("waiter", wait_for(condition, never));
+  loop.settle();
+  CHECK(group.size() == 1);
+  auto joined = loop.start(group.join());
+  loop.settle();
+  CHECK_FALSE(joined.done());
+  group.cancel();
+  loop.settle();
+  CHECK(joined.done());
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("task group: a task cancelled before its first turn never starts to wait") {
+  Loop loop;
+  Condition condition(loop.executor(), "test");
+  const bool never = false;
+  TaskGroup group(loop.executor());
+  group.spawn("waiter", wait_for(condition, never));
+  group.cancel();
+  loop.settle();
+  CHECK(group.size() == 0);
+  CHECK_FALSE(condition.has_waiters());
+}
+
+TEST_CASE("task group: an exception ends its own task only") {
+  Loop loop;
+  Condition condition(loop.executor(), "test");
+  bool flag = false;
+  TaskGroup group(loop.executor());
+  group.spawn("waiter", wait_for(condition, flag));
+  group.spawn("failing", fail());
+  loop.settle();
+  CHECK(group.size() == 1);
+  flag = true;
+  condition.notify_all();
+  loop.settle();
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("task list: every live task is named with what it awaits") {
+  Loop loop;
+  Condition condition(loop.executor(), "a refill");
+  const bool never = false;
+  TaskGroup group(loop.executor());
+  group.spawn("relay of c1", wait_for(condition, never));
+  loop.settle();
+  const auto lines = live_tasks();
+  CHECK(std::count(lines.begin(), lines.end(), "relay of c1: a refill") == 1);
+  group.cancel();
+  loop.settle();
+  const auto after = live_tasks();
+  CHECK(std::count(after.begin(), after.end(), "relay of c1: a refill") == 0);
+}
+
+TEST_CASE("clock: sleep_until returns when its time has come, and not before") {
+  Loop loop;
+  ManualClock clock;
+  auto sleeping = loop.start(sleep_until(loop.executor(), clock, clock.now() + 1s));
+  loop.settle();
+  clock.advance(999ms);
+  loop.settle();
+  CHECK_FALSE(sleeping.done());
+  clock.advance(1ms);
+  loop.settle();
+  CHECK(sleeping.done());
+}
+
+TEST_CASE("offload: a job runs on another thread and its value comes back to the loop") {
+  Loop loop;
+  Offload offload(loop.executor());
+  const auto here = std::this_thread::get_id();
+  std::function<Result<int>()> job = [here]() -> Result<int> { return std::this_thread::get_id() == here ? 0 : 42; };
+  const auto value = loop.run(offload.call<int>(job));
+  REQUIRE(value);
+  CHECK(*value == 42);
+}
+
+TEST_CASE("offload: more jobs than threads all run") {
+  Loop loop;
+  Offload offload(loop.executor());
+  std::vector<Running<Result<int>>> running;
+  for (int i = 0; i < 50; ++i) {
+    std::function<Result<int>()> job = [i]() -> Result<int> { return i; };
+    running.push_back(loop.start(offload.call<int>(job)));
+  }
+  loop.run_until([&] { return std::all_of(running.begin(), running.end(), [](auto& r) { return r.done(); }); });
+  for (int i = 0; i < 50; ++i) CHECK(*running[static_cast<size_t>(i)].value() == i);
+}
+
+TEST_CASE("error: what a vanished host makes of an errno is disconnected, row by row") {
+  for (const int gone : {EPIPE, ECONNRESET, ENOTCONN, ECONNREFUSED, ETIMEDOUT, ENODEV, EALREADY}) {
+    CAPTURE(gone);
+    CHECK(errc_of(gone) == Errc::disconnected);
+  }
+  for (const int gone : {ENOMEM, ENODEV, ENOTCONN}) CHECK(conn_error("send", gone).code() == Errc::disconnected);
+  CHECK(errc_of(ENOENT) == Errc::not_found);
+  CHECK(errc_of(ESRCH) == Errc::process_not_found);
+  CHECK(errc_of(EEXIST) == Errc::already_exists);
+  CHECK(errc_of(EMFILE) == Errc::exhausted);
+  CHECK(conn_error("send", ECANCELED).code() == Errc::internal);
+}
+
+}  // namespace gcs::testing
