@@ -10,6 +10,7 @@ namespace gcs::io {
 namespace {
 
 TaskEntry* running = nullptr;
+uint64_t last_id = 0;
 
 std::list<TaskEntry*>& registry() {
   static std::list<TaskEntry*> tasks;
@@ -18,7 +19,7 @@ std::list<TaskEntry*>& registry() {
 
 }  // namespace
 
-TaskEntry::TaskEntry(std::string task_name) : name(std::move(task_name)) {
+TaskEntry::TaskEntry(std::string task_name) : name(std::move(task_name)), id(++last_id) {
   place_ = registry().insert(registry().end(), this);
 }
 
@@ -45,7 +46,7 @@ TaskGroup::~TaskGroup() {
   assert(tasks_.empty());
 }
 
-void TaskGroup::spawn(std::string name, Task<> task) {
+TaskGroup::TaskId TaskGroup::spawn(std::string name, Task<> task) {
   const auto entry = tasks_.emplace(tasks_.end(), std::move(name));
   auto finished = [this, entry](std::exception_ptr failure) {
     if (failure) {
@@ -67,6 +68,13 @@ void TaskGroup::spawn(std::string name, Task<> task) {
   };
   asio::co_spawn(executor_, run(entry, std::move(task)),
                  asio::bind_cancellation_slot(entry->signal.slot(), std::move(finished)));
+  return entry->id;
+}
+
+void TaskGroup::cancel(TaskId id) {
+  for (TaskEntry& task : tasks_) {
+    if (task.id == id) task.signal.emit(asio::cancellation_type::terminal);
+  }
 }
 
 Task<> TaskGroup::run(Entries::iterator entry, Task<> task) {

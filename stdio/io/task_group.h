@@ -14,6 +14,7 @@ namespace gcs::io {
 /// One running task as the task list shows it. Owned by its group.
 struct TaskEntry {
   std::string name;
+  uint64_t id;
   const char* awaiting = "start";
   asio::cancellation_signal signal;
 
@@ -42,8 +43,13 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
+  using TaskId = uint64_t;
+
   /// Starts the task in a later turn of the loop. The only way in which this house starts one.
-  void spawn(std::string name, Task<> task);
+  TaskId spawn(std::string name, Task<> task);
+
+  /// The same as cancel() below for one task; nothing if it has ended.
+  void cancel(TaskId task);
 
   /// Asks every task to end: what it awaits ends early, and its next co_await throws operation_aborted.
   void cancel();

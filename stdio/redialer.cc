@@ -1,0 +1,25 @@
+#include "stdio/redialer.h"
+
+namespace gcs::stdio {
+namespace {
+
+constexpr std::chrono::milliseconds kPause{10};
+constexpr std::chrono::seconds kLimit{15};
+
+}  // namespace
+
+io::Task<Conn> redial(StdioContext& context, io::Port port) {
+  auto up = [&link = context.link] { return link.is_up(); };
+  for (;;) {
+    co_await context.link.changed().wait(up);
+    const auto limit = context.clock.now() + kLimit;
+    while (context.link.is_up()) {
+      auto dialled = co_await context.dialer.dial(port);
+      if (dialled) co_return Conn(std::move(*dialled));
+      if (context.clock.now() >= limit) co_return Conn();
+      co_await io::sleep_until(context.executor, context.clock, context.clock.now() + kPause);
+    }
+  }
+}
+
+}  // namespace gcs::stdio

@@ -1,0 +1,77 @@
+#include "stdio/relay.h"
+
+namespace gcs::stdio {
+namespace {
+
+/// Closes the process's end however the relay ends, cancellation included.
+class Closing {
+ public:
+  explicit Closing(std::shared_ptr<io::Stream>& end) : end_(end) {}
+  ~Closing() { end_.reset(); }
+
+ private:
+  std::shared_ptr<io::Stream>& end_;
+};
+
+}  // namespace
+
+OutputRelay::OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool)
+    : source_(std::move(source)), slot_(slot), pool_(pool) {}
+
+io::Task<> OutputRelay::run() {
+  const Closing closing(source_);
+  for (;;) {
+    if (pump_ == nullptr || !pump_->holds_bytes()) {
+      state_ = RelayState::reading;
+      if (pump_ != nullptr) pump_->rest();
+      discard(co_await source_->wait_readable(), "the read that follows tells what is wrong");
+    }
+    state_ = RelayState::sending;
+    const auto lease = co_await slot_.acquire();
+    if (!lease) break;
+    const bool more = co_await forward(*lease);
+    if (more) continue;
+
+    // The end is told by a half-close. The host's answer to it, its own close, is seen by whoever watches the
+    // connection, and closes the slot; a break before that empties it, and the end is told again to the next one.
+    state_ = RelayState::confirming;
+    (*lease)->shut_write();
+    co_await slot_.drained(lease->generation());
+    if (slot_.is_closed()) break;
+  }
+  state_ = RelayState::ended;
+}
+
+/// One chunk; false at the source's end. A broken connection is news for the slot, not an end.
+io::Task<bool> OutputRelay::forward(const Lease& lease) {
+  if (pump_ == nullptr) pump_ = make_pump(pool_, *source_, *lease);
+  const auto moved = co_await pump_->move(*source_, *lease);
+  if (moved) co_return *moved;
+  slot_.drain(lease.generation());
+  co_return true;
+}
+
+InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, const HostLink& link)
+    : sink_(std::move(sink)), slot_(slot), pool_(pool), link_(link) {}
+
+io::Task<> InputRelay::run() {
+  const Closing closing(sink_);
+  for (;;) {
+    const auto lease = co_await slot_.acquire();
+    if (!lease) break;
+    discard(co_await (*lease)->wait_readable(), "the read that follows tells what is wrong");
+    auto buffer = pool_.take();
+    const auto n = co_await (*lease)->read_some(buffer.bytes());
+    if (n && *n > 0) {
+      const auto written = co_await io::write_all(*sink_, buffer.bytes().first(*n));
+      if (!written) break;  // the process has closed its stdin
+    } else if (n && link_.is_up()) {
+      break;
+    } else {
+      slot_.drain(lease->generation());
+    }
+  }
+  slot_.close();
+}
+
+}  // namespace gcs::stdio

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+
+#include "stdio/host_link.h"
+#include "stdio/pump.h"
+#include "stdio/slot.h"
+
+namespace gcs::stdio {
+
+/// What an output relay is doing: after its process has exited, only one that is `reading` may be given up.
+enum class RelayState { reading, sending, confirming, ended };
+
+/// Moves a process's stdout or stderr to the host.
+///
+/// Takes the next byte from the process only while it holds a connection: during an outage the kernel's pipe fills and
+/// the process feels back-pressure, nothing else. Ends when the process's end is closed and the host has confirmed it
+/// by closing, or when the slot is closed; then it closes its end of the pipe, so that a process that still writes
+/// sees EPIPE.
+class OutputRelay {
+ public:
+  /// `source` is shared with the input relay of a pty. `pool` outlives the relay.
+  OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool);
+
+  io::Task<> run();
+  RelayState state() const { return state_; }
+
+ private:
+  io::Task<bool> forward(const Lease& lease);
+
+  std::shared_ptr<io::Stream> source_;
+  Slot& slot_;
+  BufferPool& pool_;
+  std::unique_ptr<Pump> pump_;
+  RelayState state_ = RelayState::reading;
+};
+
+/// Moves what the host sends to a process's stdin. The host's orderly end closes the pipe (a pty stays open); a broken
+/// connection leaves it open and waits for the refill.
+class InputRelay {
+ public:
+  /// `is_up` tells whether an orderly end is deliberate: see HostLink.
+  InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, const HostLink& link);
+
+  io::Task<> run();
+
+ private:
+  std::shared_ptr<io::Stream> sink_;
+  Slot& slot_;
+  BufferPool& pool_;
+  const HostLink& link_;
+};
+
+}  // namespace gcs::stdio

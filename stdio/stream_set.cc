@@ -1,0 +1,133 @@
+#include "stdio/stream_set.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+namespace gcs::stdio {
+namespace {
+
+// A grandchild that keeps an output open may delay the exit's report this long.
+constexpr std::chrono::seconds kHeldOpenLimit{10};
+
+// The biggest lever on a relay's cost (ARCHITECTURE.md): one splice or read then moves up to 256 KiB.
+constexpr int kPipeSize = 256 * 1024;
+
+}  // namespace
+
+StreamSet::StreamSet(StdioContext& context, std::string name)
+    : context_(context), name_(std::move(name)), ended_(context.executor, "output"), group_(context.executor) {}
+
+StreamSet::~StreamSet() = default;
+
+io::Task<Result<>> StreamSet::dial(StreamPorts ports) {
+  struct Wanted {
+    std::optional<io::Port> port;
+    const char* stream;
+    Conn conn;
+  };
+  Wanted wanted[] = {{ports.in, "stdin", {}}, {ports.out, "stdout", {}}, {ports.err, "stderr", {}}};
+  for (Wanted& one : wanted) {
+    if (!one.port) continue;
+    auto dialled = co_await context_.dialer.dial(*one.port);
+    if (!dialled) {
+      // Not "disconnected": the request fails, the bridge is fine.
+      std::string text = "connect to the host's port " + std::to_string(*one.port) + " for ";
+      text += one.stream;
+      text += ": " + dialled.error().message();
+      co_return Error(Errc::internal, std::move(text), dialled.error().sys_errno());
+    }
+    one.conn = std::move(*dialled);
+  }
+  if (ports.in) in_.emplace(context_, *ports.in).slot().refill(std::move(wanted[0].conn));
+  if (ports.out) out_.emplace(context_, *ports.out).channel.slot().refill(std::move(wanted[1].conn));
+  if (ports.err) err_.emplace(context_, *ports.err).channel.slot().refill(std::move(wanted[2].conn));
+  co_return Result<>();
+}
+
+void StreamSet::start(ProcessEnds ends) {
+  if (ends.pty) {
+    const std::shared_ptr<io::Stream> master = std::move(ends.pty);
+    pty_ = master;
+    if (in_) start_input(master);
+    if (out_) start_output(*out_, "stdout", master);
+  } else {
+    if (in_ && ends.in) start_input(std::move(ends.in));
+    if (out_ && ends.out) start_output(*out_, "stdout", std::move(ends.out));
+    if (err_ && ends.err) start_output(*err_, "stderr", std::move(ends.err));
+  }
+}
+
+void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source) {
+  ::fcntl(source->native_handle(), F_SETPIPE_SZ, kPipeSize);  // refused for a pty, which stays as it is
+  output.relay.emplace(std::move(source), output.channel.slot(), context_.pool);
+  output.relay_task = group_.spawn(name_ + " " + stream + " relay", output.relay->run());
+  group_.spawn(name_ + " " + stream + " keeper", keep_output(output));
+}
+
+void StreamSet::start_input(std::shared_ptr<io::Stream> sink) {
+  in_relay_.emplace(std::move(sink), in_->slot(), context_.pool, context_.link);
+  in_relay_task_ = group_.spawn(name_ + " stdin relay", in_relay_->run());
+  group_.spawn(name_ + " stdin keeper", keep_input());
+}
+
+io::Task<> StreamSet::keep_output(Output& output) {
+  co_await output.channel.keep_output();
+  // The relay may be waiting for the process, and nothing that it would read can be delivered any more. A pty has one
+  // end for both directions: without its output it is hung up, as a closed terminal is.
+  group_.cancel(output.relay_task);
+  if (!pty_.expired() && in_) in_->slot().close();
+  ended_.notify_all();
+}
+
+io::Task<> StreamSet::keep_input() {
+  co_await in_->keep_input();
+  group_.cancel(in_relay_task_);
+}
+
+bool StreamSet::outputs_ended() const {
+  for (const auto* output : {&out_, &err_}) {
+    if (*output && (*output)->relay && !const_cast<Output&>(**output).channel.slot().is_closed()) return false;
+  }
+  return true;
+}
+
+void StreamSet::give_up_idle_outputs() {
+  for (auto* output : {&out_, &err_}) {
+    if (!*output || !(*output)->relay || (*output)->relay->state() != RelayState::reading) continue;
+    (*output)->channel.slot().finish();
+  }
+}
+
+io::Task<> StreamSet::drained() {
+  if (in_) in_->slot().close();
+  auto ended = [this] { return outputs_ended(); };
+  auto limit = context_.clock.now() + kHeldOpenLimit;
+  while (!outputs_ended()) {
+    const bool done = co_await ended_.wait_until(context_.clock, limit, ended);
+    if (done) break;
+    give_up_idle_outputs();
+    limit = context_.clock.now() + std::chrono::seconds(1);
+  }
+  co_await stop();
+}
+
+io::Task<> StreamSet::stop() {
+  for (auto* output : {&out_, &err_}) {
+    if (*output) (*output)->channel.slot().close();
+  }
+  if (in_) in_->slot().close();
+  group_.cancel();
+  co_await group_.join();
+}
+
+Result<> StreamSet::resize(uint16_t rows, uint16_t columns) {
+  const auto pty = pty_.lock();
+  if (pty == nullptr) return Error(Errc::wrong_state, "the process has no terminal");
+  winsize size{};
+  size.ws_row = rows;
+  size.ws_col = columns;
+  if (::ioctl(pty->native_handle(), TIOCSWINSZ, &size) != 0) return sys_error("resize the terminal");
+  return {};
+}
+
+}  // namespace gcs::stdio
