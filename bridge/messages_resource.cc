@@ -1,0 +1,57 @@
+#include "bridge/messages_resource.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace gcs::bridge {
+
+namespace {
+
+// PodCgroupMemoryLimit has none.
+constexpr std::array<std::string_view, 10> kTypesWithSettings = {
+    "SCSIDevice", "MappedVirtualDisk", "MappedDirectory",      "VPMemDevice",    "CombinedLayers",
+    "Network",    "VPCIDevice",        "ContainerConstraints", "SecurityPolicy", "SecurityPolicyFragment"};
+
+}  // namespace
+
+Result<GetProperties> decode_get_properties(const Body& body) {
+  if (body.failure) return *body.failure;
+  Fields fields(body.document);
+  GetProperties get;
+  get.base = body.base;
+  const bool asks = !fields.string("Query").empty();
+  if (asks) get.types = fields.embedded("Query").strings("PropertyTypes");
+  return fields.finish(std::move(get));
+}
+
+Result<ModifySettings> decode_modify_settings(const Body& body) {
+  if (body.failure) return *body.failure;
+  Fields fields(body.document);
+  if (!fields.has("Request")) return Error(Errc::malformed, "missing Request");
+  Fields request = fields.object("Request");
+
+  ModifySettings modify;
+  modify.base = body.base;
+  modify.request_type = request.string("RequestType");
+  if (modify.request_type.empty()) modify.request_type = "Add";
+  modify.resource_type = request.string("ResourceType");
+  modify.settings = request.any("Settings");
+  const bool needs_settings =
+      std::find(kTypesWithSettings.begin(), kTypesWithSettings.end(), modify.resource_type) != kTypesWithSettings.end();
+  if (!fields.failure() && needs_settings && !modify.settings) return Error(Errc::malformed, "missing Settings");
+  return fields.finish(std::move(modify));
+}
+
+Result<CombinedLayers> decode_combined_layers(const ModifySettings& modify) {
+  Fields fields(modify.settings, "Request.Settings");
+  CombinedLayers layers;
+  layers.container_id = fields.string("ContainerID");
+  layers.root_path = fields.string("ContainerRootPath");
+  for (Fields& layer : fields.objects("Layers")) layers.layer_paths.push_back(layer.string("Path"));
+  layers.scratch_path = fields.string("ScratchPath");
+  return fields.finish(std::move(layers));
+}
+
+}  // namespace gcs::bridge

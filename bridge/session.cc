@@ -1,0 +1,146 @@
+#include "bridge/session.h"
+
+#include "bridge/messages_container.h"
+#include "bridge/messages_out.h"
+#include "stdio/io/log.h"
+
+namespace gcs::bridge {
+namespace {
+
+// A host that does not read its answers is not read either: beyond this much the reader waits.
+constexpr size_t kMaxQueued = 1 << 20;
+
+// More than a VM of ten thousand processes has waits.
+constexpr size_t kMaxRequests = 1 << 16;
+
+// What one write carries at most; several small frames leave together.
+constexpr size_t kMaxWrite = 64 * 1024;
+
+/// Answers one request. Outlives the session that read it.
+io::Task<> serve(Exchange& exchange, Origin origin, Body body, uint64_t ticket) {
+  const bool is_wait = origin.type == static_cast<uint32_t>(MessageType::wait_for_process);
+  if (exchange.sequential) {
+    auto my_turn = [&exchange, ticket] { return exchange.serving == ticket; };
+    co_await exchange.turn.wait(my_turn);
+    if (is_wait) exchange.end_turn();  // it had its turn to start, and holds up nobody
+  }
+  const std::string payload = co_await exchange.dispatch.answer(origin.type, std::move(body));
+  exchange.push(answer(std::move(origin), payload));
+  if (exchange.sequential && !is_wait) exchange.end_turn();
+}
+
+}  // namespace
+
+void Exchange::end_turn() {
+  ++serving;
+  turn.notify_all();
+}
+
+void Exchange::push(Outgoing outgoing) {
+  outbox.push(std::move(outgoing));
+  changed.notify_all();
+}
+
+Session::Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange,
+                 std::function<void()> on_negotiated)
+    : conn_(std::move(conn)),
+      number_(number),
+      exchange_(exchange),
+      on_negotiated_(std::move(on_negotiated)),
+      writer_(exchange.requests.executor()) {}
+
+io::Task<Error> Session::run() {
+  exchange_.outbox.session_began(number_);
+  writer_.spawn("bridge writer", write());
+  Error loss(Errc::disconnected, "the session was ended");
+  std::exception_ptr ended;
+  try {
+    loss = co_await read();
+  } catch (...) {
+    ended = std::current_exception();  // cancelled: the writer must end first all the same
+  }
+  co_await io::ignore_cancellation();  // bounded: a broken connection ends every write
+  conn_->shut_down();
+  writer_.cancel();
+  co_await writer_.join();
+  exchange_.outbox.session_lost();
+  if (ended) std::rethrow_exception(ended);
+  co_return loss;
+}
+
+io::Task<Error> Session::read() {
+  auto room = [this] {
+    return exchange_.outbox.queued_bytes() < kMaxQueued && exchange_.requests.size() < kMaxRequests;
+  };
+  for (;;) {
+    co_await exchange_.changed.wait(room);
+    auto frame = co_await reader_.next(*conn_);
+    if (!frame) co_return frame.error();
+    Body body = read_body(frame->payload);
+    const bool is_negotiate = frame->header.type == static_cast<uint32_t>(MessageType::negotiate_protocol);
+    if (version_ == 0 && is_negotiate) {
+      negotiate(frame->header, body);
+    } else {
+      begin(frame->header, std::move(body));
+    }
+  }
+}
+
+void Session::negotiate(const Header& header, const Body& body) {
+  if (!first_id_) first_id_ = header.id;
+  Origin origin = origin_of(number_, header, body);
+  const auto asked = decode_negotiate(body);
+  const auto version = asked ? choose_version(*asked) : Result<uint32_t>(asked.error());
+  if (!version) {
+    log::warn("negotiation failed", {{"session", number_}, {"error", version.error().message()}});
+    const std::string refusal = encode_failure(body.base.activity_id, status_of(version.error()));
+    exchange_.push(answer(std::move(origin), refusal));
+    return;
+  }
+  version_ = *version;
+  exchange_.push(answer(std::move(origin), encode_negotiated(body.base.activity_id, *version)));
+  exchange_.outbox.negotiated(*first_id_);
+  exchange_.changed.notify_all();
+  log::info("negotiated", {{"session", number_}, {"version", *version}, {"first_id", *first_id_}});
+  on_negotiated_();
+}
+
+/// Before negotiation nothing is served, and after it no second one is: neither reaches a handler.
+void Session::begin(const Header& header, Body body) {
+  Origin origin = origin_of(number_, header, body);
+  if (version_ == 0 || !served_request(header.type) ||
+      header.type == static_cast<uint32_t>(MessageType::negotiate_protocol)) {
+    const std::string refusal = encode_failure(body.base.activity_id, not_implemented(header.type));
+    exchange_.push(answer(std::move(origin), refusal));
+    return;
+  }
+  exchange_.outbox.saw_request(origin);
+  const uint64_t ticket = exchange_.next_ticket++;
+  std::string name = name_of(header.type) + " " + std::to_string(header.id);
+  exchange_.requests.spawn(std::move(name), serve(exchange_, std::move(origin), std::move(body), ticket));
+}
+
+io::Task<> Session::write() {
+  auto has_frames = [this] { return !exchange_.outbox.idle(); };
+  for (;;) {
+    co_await exchange_.changed.wait(has_frames);
+    std::vector<Outgoing> batch;
+    std::string bytes;
+    while (bytes.size() < kMaxWrite) {
+      auto outgoing = exchange_.outbox.next();
+      if (!outgoing) break;
+      bytes += *outgoing->frame;
+      batch.push_back(std::move(*outgoing));
+    }
+    const auto written = co_await io::write_all(*conn_, io::as_bytes(bytes));
+    if (!written) {
+      exchange_.outbox.failed(batch.front());
+      conn_->shut_down();  // wakes the reader, which reports the loss
+      co_return;
+    }
+    for (const Outgoing& sent : batch) exchange_.outbox.written(sent);
+    exchange_.changed.notify_all();
+  }
+}
+
+}  // namespace gcs::bridge
