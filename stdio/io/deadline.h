@@ -27,9 +27,16 @@ Task<Result<T>> with_deadline(Executor executor, Clock& clock, Clock::TimePoint 
   State state(executor);
   state.group.spawn(name, Run::store(state, std::move(task)));
   auto done = [&state] { return state.result.has_value() || state.group.size() == 0; };
-  // The caller's own cancellation must not leave the inner task behind.
+  // The caller's own cancellation must not leave the inner task behind: it ends the wait, and is thrown after the join.
   co_await asio::this_coro::throw_if_cancelled(false);
-  co_await state.finished.wait_until(clock, deadline, done);
+  {
+    const Alarm alarm = clock.at(deadline, [&state] { state.finished.notify_all(); });
+    bool asked_to_end = false;
+    while (!done() && !asked_to_end && clock.now() < deadline) {
+      co_await state.finished.next();
+      asked_to_end = co_await cancelled();
+    }
+  }
   const bool in_time = state.result.has_value();
   state.group.cancel();
   co_await state.group.join();
