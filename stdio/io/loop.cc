@@ -16,6 +16,7 @@ void Loop::run() {
 
 void Loop::run_until(const std::function<bool()>& done) {
   const auto work = asio::make_work_guard(context_);
+  context_.restart();  // settle() may have left it without work
   stopped_ = false;
   while (!stopped_ && !done()) {
     context_.poll();

@@ -28,7 +28,10 @@ void Loop::run_until(const std::function<bool()>& done) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   const io::Alarm alarm = clock_.at(limit, [] {});
   loop_->run_until([&] { return done() || std::chrono::steady_clock::now() >= limit; });
-  REQUIRE_MESSAGE(done(), "what the test waits for did not happen within 20 s");
+  if (done()) return;
+  std::string tasks;
+  for (const std::string& task : io::live_tasks()) tasks += "\n  " + task;
+  FAIL("what the test waits for did not happen within 20 s; live tasks:" << tasks);
 }
 
 }  // namespace gcs::testing

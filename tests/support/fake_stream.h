@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "stdio/io/condition.h"
+#include "stdio/io/stream.h"
+
+namespace gcs::testing {
+
+/// One side of a scripted byte stream, without a kernel: what the code under test writes is in received(), what it
+/// reads was put there by send(). Both sides of a process's pipe and of a host's connection are made of it.
+class FakeStream final : public io::Stream {
+ public:
+  struct State {
+    explicit State(io::Executor executor) : changed(executor, "fake stream") {}
+    io::Condition changed;
+    std::string incoming;  ///< to be read by the code under test
+    std::string outgoing;  ///< written by it
+    size_t room = SIZE_MAX;
+    bool ended = false;        ///< no more incoming after what is there
+    bool broken = false;       ///< every operation is `disconnected`
+    bool half_closed = false;  ///< the code under test has shut its writing side
+    bool destroyed = false;
+  };
+
+  explicit FakeStream(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  ~FakeStream() override;
+
+  io::Task<Result<size_t>> read_some(io::MutableBytes buffer) override;
+  io::Task<Result<size_t>> write_some(io::Bytes data) override;
+  io::Task<Result<>> wait_readable() override;
+  io::Task<Result<>> wait_writable() override;
+  void shut_write() override;
+  void shut_read() override;
+  void shut_down() override;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+/// The test's end of a FakeStream.
+class FakePeer {
+ public:
+  explicit FakePeer(io::Executor executor) : state_(std::make_shared<FakeStream::State>(executor)) {}
+
+  /// The stream for the code under test. Once.
+  std::unique_ptr<io::Stream> stream() { return std::make_unique<FakeStream>(state_); }
+
+  void send(std::string_view bytes);
+  void end();                      ///< orderly: the code under test reads what is left, then the end
+  void vanish();                   ///< the connection is reset
+  void accept_only(size_t bytes);  ///< takes so many more bytes, then stalls
+  void accept_all() { accept_only(SIZE_MAX); }
+
+  const std::string& received() const { return state_->outgoing; }
+  bool half_closed() const { return state_->half_closed; }
+  bool closed() const { return state_->destroyed; }
+  const std::string& unread() const { return state_->incoming; }
+
+ private:
+  std::shared_ptr<FakeStream::State> state_;
+};
+
+}  // namespace gcs::testing
