@@ -1,0 +1,63 @@
+#include "gcs/init_children.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <vector>
+
+namespace gcs {
+namespace {
+
+void reset_signals() {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+[[noreturn]] void become(const Command& command, char* const* argv, bool console) {
+  reset_signals();
+  ::setsid();
+  if (console) ::ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+  ::execvp(command.file.c_str(), argv);
+  ::dprintf(STDERR_FILENO, "init: %s cannot be run: %s\n", command.file.c_str(), strerrordesc_np(errno));
+  ::_exit(127);
+}
+
+}  // namespace
+
+Result<pid_t> start_program(const Command& command, bool console) {
+  std::vector<char*> argv;
+  for (const std::string& argument : command.argv) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const pid_t pid = ::fork();
+  if (pid < 0) return sys_error("fork for " + command.file);
+  if (pid == 0) become(command, argv.data(), console);
+  return pid;
+}
+
+Result<Ended> reap_until(std::span<const pid_t> watched) {
+  for (;;) {
+    Ended ended{};
+    ended.pid = ::waitpid(-1, &ended.status, 0);
+    if (ended.pid < 0 && errno == EINTR) continue;
+    if (ended.pid < 0) return Error(Errc::not_found, "no children to wait for", errno);
+    if (std::find(watched.begin(), watched.end(), ended.pid) != watched.end()) return ended;
+  }
+}
+
+int exit_code(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+std::string describe_status(int status) {
+  if (WIFSIGNALED(status)) return "signal " + std::to_string(WTERMSIG(status));
+  return "exit " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace gcs

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+
+#include "gcs/init_options.h"
+#include "stdio/io/result.h"
+
+namespace gcs {
+
+/// Starts a program in a session of its own, with all signals at their defaults and none blocked. `console`: stdin
+/// becomes its controlling terminal, so that Ctrl-C reaches it. A file that cannot be run ends as 127.
+Result<pid_t> start_program(const Command& command, bool console);
+
+struct Ended {
+  pid_t pid;
+  int status;  ///< as waitpid(2) gives it
+};
+
+/// Collects every child, adopted orphans too, until one of `watched` has ended: that one. `not_found` when there are no
+/// children at all.
+Result<Ended> reap_until(std::span<const pid_t> watched);
+
+/// An exit code as a shell tells it: 128 and the signal's number for a killed process.
+int exit_code(int status);
+
+/// "exit 3" or "signal 9".
+std::string describe_status(int status);
+
+}  // namespace gcs
