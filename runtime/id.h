@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+
+#include "stdio/io/result.h"
+
+namespace gcs::runtime {
+
+/// The longest container id: it names directories and cgroups, so NAME_MAX.
+inline constexpr size_t kMaxIdLength = 255;
+
+/// Accepts what both OCI runtimes take and what is safe as a file name: 1 to 255 letters, digits and "_.+-", the first
+/// one a letter or digit, and no "..". Else `invalid_argument`, which names the field and quotes nothing of it.
+Result<> check_container_id(std::string_view id);
+
+}  // namespace gcs::runtime
