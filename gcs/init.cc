@@ -106,13 +106,22 @@ std::string own_path() {
   for (;;) ::pause();
 }
 
+/// The terminal behind /dev/console: the console itself cannot be anybody's controlling terminal.
+std::string console_terminal() {
+  const auto active = io::read_file("/sys/class/tty/console/active");
+  if (!active) return "/dev/console";
+  std::string_view names = *active;  // the last one is where /dev/console leads
+  while (names.ends_with('\n')) names.remove_suffix(1);
+  return "/dev/" + std::string(names.substr(names.rfind(' ') + 1));
+}
+
 /// Until the agent or the companion command ends.
 void supervise(const InitOptions& options) {
-  const auto agent = start_program(options.agent, false);
+  const auto agent = start_program(options.agent);
   if (!agent) return complain("agent", agent.error());
   std::vector<pid_t> watched{*agent};
   if (!options.run.empty()) {
-    const auto run = start_program({options.run, {options.run}}, true);
+    const auto run = start_program({options.run, {options.run}}, console_terminal());
     if (!run) return complain("companion command", run.error());
     watched.push_back(*run);
   }

@@ -1,7 +1,6 @@
 #include "gcs/init_children.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,10 +19,18 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-[[noreturn]] void become(const Command& command, char* const* argv, bool console) {
+/// The first terminal that a session's leader opens becomes the session's own.
+void take_terminal(const char* path) {
+  const int fd = ::open(path, O_RDWR);
+  if (fd < 0) return;
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(fd, standard);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
+[[noreturn]] void become(const Command& command, char* const* argv, const std::string& terminal) {
   reset_signals();
   ::setsid();
-  if (console) ::ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+  if (!terminal.empty()) take_terminal(terminal.c_str());
   ::execvp(command.file.c_str(), argv);
   ::dprintf(STDERR_FILENO, "init: %s cannot be run: %s\n", command.file.c_str(), strerrordesc_np(errno));
   ::_exit(127);
@@ -31,13 +38,13 @@ void reset_signals() {
 
 }  // namespace
 
-Result<pid_t> start_program(const Command& command, bool console) {
+Result<pid_t> start_program(const Command& command, const std::string& terminal) {
   std::vector<char*> argv;
   for (const std::string& argument : command.argv) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork for " + command.file);
-  if (pid == 0) become(command, argv.data(), console);
+  if (pid == 0) become(command, argv.data(), terminal);
   return pid;
 }
 

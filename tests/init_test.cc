@@ -1,0 +1,243 @@
+#include "gcs/init.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+
+#include "gcs/init_cgroups.h"
+#include "gcs/init_children.h"
+#include "gcs/init_modules.h"
+#include "gcs/init_mounts.h"
+#include "gcs/init_options.h"
+#include "stdio/io/fd.h"
+
+using namespace gcs;
+
+namespace {
+
+using Arguments = std::vector<std::string_view>;
+using Words = std::vector<std::string>;
+
+InitOptions parsed(const Arguments& arguments, bool have_vsockexec = false) {
+  return parse_init_options(arguments, "/bin/gcs", have_vsockexec);
+}
+
+Command shell(const std::string& script) {
+  return {"/bin/sh", {"sh", "-c", script}};
+}
+
+int ending_of(const Command& command) {
+  const auto pid = start_program(command);
+  REQUIRE(pid.has_value());
+  const pid_t watched[] = {*pid};
+  const auto ended = reap_until(watched);
+  REQUIRE(ended.has_value());
+  CHECK(ended->pid == *pid);
+  return ended->status;
+}
+
+}  // namespace
+
+TEST_CASE("init: the name or the verb init makes a process the image's first program") {
+  struct Row {
+    Words argv;
+    bool wanted;
+  };
+  const Row rows[] = {
+      {{"/init"}, true},
+      {{"init"}, true},
+      {{"/sbin/init", "-e", "1"}, true},
+      {{"gcs", "init"}, true},
+      {{"/bin/gcs", "init", "-w"}, true},
+      {{"gcs"}, false},
+      {{"/bin/gcs", "-v4"}, false},
+      {{"gcs", "-v4", "init"}, false},
+      {{"/init/gcs"}, false},
+      {{}, false},
+  };
+  for (Row row : rows) {
+    std::vector<char*> argv;
+    for (std::string& word : row.argv) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    CAPTURE(row.argv.size());
+    CHECK(is_init(static_cast<int>(row.argv.size()), argv.data()) == row.wanted);
+  }
+}
+
+TEST_CASE("init: without arguments the agent is this binary with the flags that hosts use, and nothing else is asked") {
+  const InitOptions options = parsed({});
+  CHECK(options.agent.file == "/bin/gcs");
+  CHECK(options.agent.argv == Words{"gcs", "-v4", "-log-format", "json", "-loglevel", "info"});
+  CHECK_FALSE(options.entropy_port);
+  CHECK_FALSE(options.writable);
+  CHECK(options.run.empty());
+  CHECK(options.ignored.empty());
+}
+
+TEST_CASE("init: its own flags end where the agent's command line begins, with or without dashes between") {
+  for (const Arguments& arguments :
+       {Arguments{"-e", "1", "-w", "-run", "/scene", "/bin/gcs", "-v4", "-e", "7"},
+        Arguments{"-e1", "-w", "-run", "/scene", "--", "/bin/gcs", "-v4", "-e", "7"},
+        Arguments{"--", "-w", "-e", "1", "-run", "/scene", "/bin/gcs", "-v4", "-e", "7"}}) {
+    const InitOptions options = parsed(arguments);
+    CHECK(options.entropy_port == 1U);
+    CHECK(options.writable);
+    CHECK(options.run == "/scene");
+    CHECK(options.agent.file == "/bin/gcs");
+    CHECK(options.agent.argv == Words{"/bin/gcs", "-v4", "-e", "7"});
+    CHECK(options.ignored.empty());
+  }
+}
+
+TEST_CASE("init: what it does not understand is ignored and listed, for process 1 cannot refuse") {
+  const InitOptions options = parsed({"nopti", "-x", "-e", "many", "--", "/bin/gcs"});
+  CHECK(options.ignored == Words{"nopti", "-x", "-e many"});
+  CHECK_FALSE(options.entropy_port);
+  CHECK(options.agent.argv == Words{"/bin/gcs"});
+  CHECK(parsed({"-e"}).ignored == Words{"-e"});
+  CHECK(parsed({"-run"}).ignored == Words{"-run"});
+  CHECK(parsed({"-e", "4294967296"}).ignored == Words{"-e 4294967296"});
+}
+
+TEST_CASE("init: an image without vsockexec runs the agent itself, and its log port becomes the agent's") {
+  const Arguments migratable = {"-e", "1", "/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"};
+  CHECK(parsed(migratable).entropy_port == 1U);
+  CHECK(parsed(migratable).agent.file == "/bin/gcs");
+  CHECK(parsed(migratable).agent.argv == Words{"/bin/gcs", "-v4", "-log-port", "109"});
+  CHECK(parsed({"/bin/vsockexec", "-o", "108", "-e", "109", "/bin/gcs"}).agent.argv ==
+        Words{"/bin/gcs", "-log-port", "109"});
+  CHECK(parsed({"/bin/vsockexec", "-o108", "/bin/gcs", "-e", "3"}).agent.argv == Words{"/bin/gcs", "-e", "3"});
+  CHECK(parsed({"/bin/vsockexec", "-e", "109"}).agent.file == "/bin/gcs");  // nothing after it: the default agent
+}
+
+TEST_CASE("init: an image with vsockexec runs it as it is told") {
+  const InitOptions options = parsed({"/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"}, true);
+  CHECK(options.agent.file == "/bin/vsockexec");
+  CHECK(options.agent.argv == Words{"/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"});
+}
+
+TEST_CASE("init: a kernel argument is a whole word before the dashes, and the last one counts") {
+  constexpr std::string_view kLine =
+      "quiet gcs.run=/a xgcs.run=/b gcs.runner=/c gcs.run=/d\thcsshim.cgroup=v1 -- gcs.run=/e\n";
+  CHECK(kernel_argument(kLine, "gcs.run") == "/d");
+  CHECK(kernel_argument(kLine, "hcsshim.cgroup") == "v1");
+  CHECK_FALSE(kernel_argument(kLine, "quiet"));
+  CHECK_FALSE(kernel_argument("", "gcs.run"));
+  CHECK(kernel_argument("gcs.run=", "gcs.run") == "");
+}
+
+TEST_CASE("init: the mount table keeps devices, set-uid files and programs out of all but /dev") {
+  std::set<std::string> targets;
+  for (const MountPoint& mount : init_mounts()) {
+    const std::string target = mount.target;
+    CAPTURE(target);
+    CHECK(targets.insert(target).second);
+    if (target == "/dev") continue;
+    CHECK((mount.flags & MS_NOSUID) != 0);
+    CHECK((mount.flags & MS_NOEXEC) != 0);
+    CHECK(((mount.flags & MS_NODEV) != 0) == (target != "/dev/pts"));
+  }
+  CHECK(targets == std::set<std::string>{"/dev", "/dev/pts", "/dev/shm", "/proc", "/run", "/sys", "/tmp"});
+}
+
+TEST_CASE("init: only enabled controllers are taken from the kernel's table") {
+  constexpr const char* kTable =
+      "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"
+      "cpuset\t0\t1\t1\ncpu\t0\t1\t1\nmemory\t0\t12\t0\npids\t3\t1\t1\n";
+  CHECK(enabled_controllers(kTable) == Words{"cpuset", "cpu", "pids"});
+  CHECK(enabled_controllers("").empty());
+  CHECK(enabled_controllers("cpu\nmemory 1").empty());
+}
+
+TEST_CASE("init: an order file names modules one a line, with comments and empty lines between") {
+  CHECK(module_names("# first\nvsock.ko\n\n  loop.ko  # why\r\nveth.ko") == Words{"vsock.ko", "loop.ko", "veth.ko"});
+  CHECK(module_names("").empty());
+}
+
+TEST_CASE("init: an image without an order file has no modules, and a module that cannot be loaded is left out") {
+  char directory[] = "/tmp/init_test.XXXXXX";
+  REQUIRE(::mkdtemp(directory) != nullptr);
+  const std::string home = directory;
+  CHECK(load_modules(home).error().code() == Errc::not_found);
+
+  REQUIRE(io::write_file(home + "/order", "missing.ko\nempty.ko\n", O_CREAT));
+  REQUIRE(io::write_file(home + "/empty.ko", "x", O_CREAT));
+  const auto loaded = load_modules(home);
+  REQUIRE(loaded.has_value());
+  CHECK(*loaded == 0);
+  for (const char* name : {"/order", "/empty.ko"}) ::unlink((home + name).c_str());
+  ::rmdir(directory);
+}
+
+TEST_CASE("init: a program's ending is told by its exit code or its signal") {
+  const int exited = ending_of(shell("exit 3"));
+  CHECK(describe_status(exited) == "exit 3");
+  CHECK(exit_code(exited) == 3);
+  const int killed = ending_of(shell("kill -9 $$"));
+  CHECK(describe_status(killed) == "signal 9");
+  CHECK(exit_code(killed) == 137);
+}
+
+TEST_CASE("init: a program that is not there ends as 127") {
+  CHECK(exit_code(ending_of({"/nowhere/gcs", {"gcs"}})) == 127);
+}
+
+TEST_CASE("init: a program leads a session of its own and has no signal blocked or ignored") {
+  sigset_t all, before;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  auto* old = ::signal(SIGPIPE, SIG_IGN);
+  const int status =
+      ending_of(shell("test \"$(cut -d' ' -f6 /proc/$$/stat)\" = $$ || exit 1\n"
+                      "grep -Eq '^SigBlk:\\s0+$' /proc/$$/status || exit 2\n"
+                      "grep -Eq '^SigIgn:\\s0+$' /proc/$$/status || exit 3\n"));
+  ::signal(SIGPIPE, old);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  CHECK(exit_code(status) == 0);
+}
+
+TEST_CASE(
+    "init: orphans are collected while the agent runs, and after its end none of them is left behind as a zombie") {
+  REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+  // The agent ends only after its orphan has: it waits until the kernel no longer knows the process, which takes a
+  // reaper.
+  const int status =
+      ending_of(shell("orphan=$(sh -c 'true & echo $!')\n"
+                      "while kill -0 $orphan 2>/dev/null; do :; done\n"
+                      "exit 5\n"));
+  CHECK(exit_code(status) == 5);
+  CHECK(::waitpid(-1, nullptr, WNOHANG) < 0);
+  CHECK(errno == ECHILD);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE("init: of two watched programs the first to end is told") {
+  const auto stopped = start_program(shell("kill -STOP $$"));
+  const auto quick = start_program(shell("exit 4"));
+  REQUIRE((stopped.has_value() && quick.has_value()));
+  const pid_t watched[] = {*stopped, *quick};
+  const auto ended = reap_until(watched);
+  REQUIRE(ended.has_value());
+  CHECK(ended->pid == *quick);
+  CHECK(exit_code(ended->status) == 4);
+  ::kill(*stopped, SIGKILL);
+  while (::waitpid(-1, nullptr, 0) > 0) {
+  }
+}
+
+TEST_CASE("init: without children there is nothing to wait for") {
+  CHECK(reap_until({}).error().code() == Errc::not_found);
+}
+
+TEST_CASE("init: it refuses to set up a machine as anything but process 1") {
+  char name[] = "init";
+  char* argv[] = {name, nullptr};
+  REQUIRE(::getpid() != 1);
+  CHECK(run_init(1, argv) == 1);
+}
