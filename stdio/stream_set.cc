@@ -116,6 +116,7 @@ io::Task<> StreamSet::stop() {
     if (*output) (*output)->channel.slot().close();
   }
   if (in_) in_->slot().close();
+  ended_.notify_all();
   group_.cancel();
   co_await group_.join();
 }

@@ -10,9 +10,9 @@ using Executor = asio::io_context::executor_type;
 template <class T = void>
 using Task = asio::awaitable<T, Executor>;
 
-/// From here on a cancellation of this task is not noticed: for clean-up that has to await before the task may end.
-/// Say at the call why it is bounded.
-Task<> ignore_cancellation();
+/// `co_await ignore_cancellation();` From here on a cancellation of this task throws nothing: for clean-up that has to
+/// await before the task may end. Say at the call why it is bounded. Not a Task: to await one would throw.
+inline auto ignore_cancellation() { return asio::this_coro::throw_if_cancelled(false); }
 
 /// True once somebody asked this task to end. Never throws.
 Task<bool> cancelled();
