@@ -210,11 +210,13 @@ std::vector<Fields> Fields::objects(std::string_view name) {
 }
 
 Fields Fields::embedded(std::string_view name) {
-  const std::string text = string(name);
+  const auto* text = find(name);
   Json inner;
-  if (text.empty()) {
+  if (text != nullptr && !text->is_string()) {
+    refuse(name, "not a string");
+  } else if (text == nullptr || text->get_ref<const std::string&>().empty()) {
     refuse(name, "missing");
-  } else if (auto parsed = parse_json(text)) {
+  } else if (auto parsed = parse_json(text->get_ref<const std::string&>())) {
     inner = *parsed;
   } else {
     refuse(name, parsed.error().message());
