@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "stdio/io/result.h"
+
+/// A container's root file system, put together from layers. Blocking: call these from a helper thread.
+namespace gcs::runtime {
+
+struct CombinedLayers {
+  std::string root_path;                 ///< where the root file system appears: <bundle>/rootfs
+  std::vector<std::string> layer_paths;  ///< read-only directories, the topmost first
+  std::string scratch_path;              ///< holds what is written; empty: a read-only root
+};
+
+/// Mounts the layers at `root_path`, with <scratch>/upper and <scratch>/work as the writable part. A scratch outside of
+/// the bundle (the parent of `root_path`) also takes in the bundle's own files: <scratch>/bundle is mounted over it,
+/// and stays until the container is deleted.
+///
+/// A path that is mounted already is `already_exists`, a missing layer `not_found`. Whatever fails is undone, down to
+/// the directories made. At most 500 layers (the kernel's limit), of any names.
+Result<> add_combined_layers(const CombinedLayers& layers);
+
+/// Unmounts the root file system and removes its directory. One that is not there is success.
+Result<> remove_combined_layers(const std::string& root_path);
+
+}  // namespace gcs::runtime
