@@ -1,0 +1,264 @@
+#include "tests/host/bridge_client.h"
+
+#include <array>
+#include <chrono>
+
+#include "tests/host/call.h"
+#include "tests/host/port_allocator.h"
+#include "tests/host/wire_check.h"
+
+namespace gcs::host {
+namespace {
+
+constexpr std::chrono::minutes kCallLimit{5};
+
+json negotiate_body() {
+  json body = json::object();
+  body["ContainerId"] = "";
+  body["MinimumVersion"] = 4;
+  body["MaximumVersion"] = 4;
+  return body;
+}
+
+}  // namespace
+
+/// One connection. The reader and the writer share it, so that the stream is there until both have ended.
+struct BridgeClient::Session {
+  Session(io::Executor executor, std::unique_ptr<io::Stream> connection)
+      : stream(std::move(connection)), more(executor, "bridge writer") {}
+
+  std::unique_ptr<io::Stream> stream;
+  std::deque<std::string> out;
+  io::Condition more;
+  bool over = false;
+};
+
+BridgeClient::BridgeClient(io::Engine& engine, io::Clock& clock, io::TransportName transport)
+    : engine_(engine),
+      clock_(clock),
+      transport_(std::move(transport)),
+      changed_(engine.executor(), "bridge"),
+      group_(engine.executor()) {}
+
+BridgeClient::~BridgeClient() = default;
+
+Result<> BridgeClient::listen() {
+  if (listener_) return {};
+  auto listener = io::make_listener(engine_, transport_, kBridgePort);
+  if (!listener) return listener.error();
+  listener_ = std::move(*listener);
+  return {};
+}
+
+void BridgeClient::unlisten() {
+  listener_.reset();
+}
+
+io::Task<Result<>> BridgeClient::accept() {
+  if (ended_) co_return Error(Errc::wrong_state, why_);
+  if (session_) co_return Error(Errc::wrong_state, "the bridge is connected");
+  const auto listening = listen();
+  if (!listening) co_return listening.error();
+  auto stream = co_await listener_->accept();
+  listener_.reset();
+  if (!stream) co_return stream.error();
+  session_ = std::make_shared<Session>(engine_.executor(), std::move(*stream));
+  group_.spawn("bridge reader", read(session_));
+  group_.spawn("bridge writer", write(session_));
+  changed_.notify_all();
+  co_return Result<>();
+}
+
+io::Task<Result<json>> BridgeClient::negotiate() {
+  auto body = negotiate_body();
+  auto answer = co_await call(Message::negotiate_protocol, std::move(body));
+  if (!answer) co_return answer;
+  if (number_of(*answer, "Result") != 0) co_return Error(Errc::version, text_of(*answer, "ErrorMessage"));
+  const auto fine = check_negotiated(*answer);
+  if (!fine) co_return fine.error();
+  co_return answer;
+}
+
+io::Task<Result<>> BridgeClient::connect() {
+  const auto accepted = co_await accept();
+  if (!accepted) co_return accepted.error();
+  const auto negotiated = co_await negotiate();
+  if (!negotiated) co_return negotiated.error();
+  co_return Result<>();
+}
+
+io::Task<Result<json>> BridgeClient::call(Message message, json body) {
+  if (member(body, "ContainerId") == nullptr) body["ContainerId"] = kUvmId;
+  if (member(body, "ActivityId") == nullptr) body["ActivityId"] = kNoActivity;
+  auto sent = send(value(message), next_id(), to_text(body) + "\n");
+  co_return co_await answer(std::move(sent));
+}
+
+std::shared_ptr<Call> BridgeClient::send(uint32_t type, int64_t id, std::string payload) {
+  auto call = expect(type, id);
+  if (!session_) {
+    calls_.erase(id);
+    call->settle(Error(Errc::disconnected, why_));
+    return call;
+  }
+  send_bytes(encode_frame(type, id, payload));
+  return call;
+}
+
+std::shared_ptr<Call> BridgeClient::expect(uint32_t type, int64_t id) {
+  auto& slot = calls_[id];
+  if (slot == nullptr) slot = std::make_shared<Call>(engine_.executor(), type, id);
+  return slot;
+}
+
+io::Task<Result<json>> BridgeClient::answer(std::shared_ptr<Call> call) {
+  auto settled = [&call] { return call->result.has_value(); };
+  if (call->type == value(Message::wait_for_process)) {
+    co_await call->settled.wait(settled);
+  } else if (!co_await call->settled.wait_until(clock_, clock_.now() + kCallLimit, settled)) {
+    end(violation(7, "no answer to " + name_of(call->type) + " within five minutes"));
+  }
+  co_return *call->result;
+}
+
+Result<> BridgeClient::watch(const std::string& container) {
+  if (!watched_.insert(container).second) return Error(Errc::already_exists, container + " is watched already");
+  exits_.erase(container);
+  return {};
+}
+
+io::Task<Result<json>> BridgeClient::exited(std::string container) {
+  auto known = [this, &container] { return ended_ || exits_.contains(container) || (!session_ && !keep_calls_); };
+  co_await changed_.wait(known);
+  const auto found = exits_.find(container);
+  if (found == exits_.end()) co_return Error(Errc::disconnected, why_);
+  co_return *found->second;
+}
+
+io::Task<> BridgeClient::lost() {
+  auto gone = [this] { return session_ == nullptr; };
+  co_await changed_.wait(gone);
+}
+
+io::Task<> BridgeClient::stop() {
+  listener_.reset();
+  end(Error(Errc::wrong_state, "the companion stopped"));
+  group_.cancel();
+  co_await group_.join();
+}
+
+void BridgeClient::send_bytes(std::string bytes) {
+  if (!session_) return;
+  session_->out.push_back(std::move(bytes));
+  session_->more.notify_all();
+}
+
+void BridgeClient::stop_reading(bool stop) {
+  reading_stopped_ = stop;
+  changed_.notify_all();
+}
+
+void BridgeClient::drop() {
+  const auto session = session_;
+  if (session) lose(session, Error(Errc::disconnected, "the companion dropped the connection"));
+}
+
+io::Task<> BridgeClient::write(std::shared_ptr<Session> session) {
+  auto anything = [&session] { return session->over || !session->out.empty(); };
+  for (;;) {
+    co_await session->more.wait(anything);
+    if (session->over) co_return;
+    const std::string frame = std::move(session->out.front());
+    session->out.pop_front();
+    const auto written = co_await io::write_all(*session->stream, io::as_bytes(frame));
+    if (!written) co_return lose(session, written.error());
+  }
+}
+
+io::Task<> BridgeClient::read(std::shared_ptr<Session> session) {
+  auto may_read = [this] { return !reading_stopped_; };
+  while (!session->over) {
+    co_await changed_.wait(may_read);
+    Header header;
+    const auto payload = co_await read_frame(*session, header);
+    if (session->over) co_return;
+    if (!payload && payload.error().code() == Errc::malformed) co_return end(payload.error());
+    if (!payload) co_return lose(session, payload.error());
+    const auto taken = take(header, *payload);
+    if (!taken) co_return end(taken.error());
+  }
+}
+
+io::Task<Result<std::string>> BridgeClient::read_frame(Session& session, Header& header) {
+  std::array<std::byte, kHeaderSize> bytes{};
+  const auto got = co_await io::read_full(*session.stream, bytes);
+  if (!got) co_return got.error();
+  if (*got < bytes.size()) co_return Error(Errc::disconnected, "the guest closed the bridge");
+  header = decode_header(bytes);
+  const auto fine = check_header(header.type, header.size);
+  if (!fine) co_return fine.error();
+  std::string payload(header.size - kHeaderSize, '\0');
+  const auto rest = co_await io::read_full(*session.stream, std::as_writable_bytes(std::span(payload)));
+  if (!rest) co_return rest.error();
+  if (*rest < payload.size()) co_return Error(Errc::disconnected, "the guest closed the bridge inside a frame");
+  co_return payload;
+}
+
+Result<> BridgeClient::take(const Header& header, const std::string& payload) {
+  if (header.type == value(Message::container_notification)) return take_notification(payload);
+  return take_response(header, payload);
+}
+
+Result<> BridgeClient::take_response(const Header& header, const std::string& payload) {
+  const auto found = calls_.find(header.id);
+  if (found == calls_.end()) {
+    return violation(
+        2, name_of(header.type) + " response with id " + std::to_string(header.id) + ", which is not outstanding");
+  }
+  const auto call = found->second;
+  auto body = check_response(call->type, payload);
+  if (!body) return body.error();
+  calls_.erase(found);
+  call->answer_type = header.type;
+  call->settle(std::move(*body));
+  return {};
+}
+
+Result<> BridgeClient::take_notification(const std::string& payload) {
+  auto body = check_notification(payload);
+  if (!body) return body.error();
+  const auto container = text_of(*body, "ContainerId");
+  if (watched_.erase(container) == 0) return violation(6, "notification of unknown container \"" + container + "\"");
+  exits_[container] = std::make_unique<json>(std::move(*body));
+  changed_.notify_all();
+  return {};
+}
+
+void BridgeClient::lose(const std::shared_ptr<Session>& session, const Error& why) {
+  if (session->over) return;
+  session->over = true;
+  session->stream->shut_down();
+  session->more.notify_all();
+  session_.reset();
+  why_ = why.message();
+  if (!keep_calls_) fail_calls(Error(Errc::disconnected, why_));
+  changed_.notify_all();
+}
+
+void BridgeClient::end(const Error& why) {
+  if (ended_) return;
+  ended_ = true;
+  const auto session = session_;
+  if (session) lose(session, why);
+  why_ = why.message();
+  fail_calls(why);
+  changed_.notify_all();
+}
+
+void BridgeClient::fail_calls(const Error& why) {
+  const auto calls = std::move(calls_);
+  calls_.clear();
+  for (const auto& [id, call] : calls) call->settle(why);
+}
+
+}  // namespace gcs::host

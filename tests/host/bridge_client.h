@@ -1,0 +1,116 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "stdio/io/dialer.h"
+#include "stdio/io/task_group.h"
+#include "tests/host/json_value.h"
+#include "tests/host/message.h"
+
+namespace gcs::host {
+
+/// One request that waits for its answer. Shared by who asked and the client.
+class Call;
+
+/// The host's end of the bridge: listens, takes the guest's connection, negotiates, asks, and checks every frame as the
+/// real host does. One object is one host as the guest knows it: ids run on over its connections.
+///
+///     idle ──accept──▶ connected ──connection lost──▶ lost ──accept──▶ connected
+///                          └──the guest broke a rule──▶ ended, for good: why() says which
+///
+/// A loss ends the calls in flight, unless keep_calls() is on: then they wait for the next connection, as those of a
+/// host that migrates do. Stop it and join before it goes.
+class BridgeClient {
+ public:
+  BridgeClient(io::Engine& engine, io::Clock& clock, io::TransportName transport);
+  ~BridgeClient();
+
+  /// Opens the bridge port. Closed again by unlisten() or by the next accept(): a bridge has one guest.
+  Result<> listen();
+  void unlisten();
+
+  /// Takes the guest's connection (listening for it where that was not done before).
+  io::Task<Result<>> accept();
+
+  /// NegotiateProtocol with 4..4 and the next id; the answer, when the host would go on with it.
+  io::Task<Result<json>> negotiate();
+
+  /// Both, at first and after a loss.
+  io::Task<Result<>> connect();
+
+  /// Sends a request with the next id and waits for its answer, which may say failure. Its members ContainerId and
+  /// ActivityId are filled in where they are missing.
+  io::Task<Result<json>> call(Message message, json body);
+
+  /// The same in two steps, with any type, id and payload. The answer is due within five minutes, or the bridge ends,
+  /// but for WaitForProcess.
+  std::shared_ptr<Call> send(uint32_t type, int64_t id, std::string payload);
+  io::Task<Result<json>> answer(std::shared_ptr<Call> call);
+  int64_t next_id() { return next_id_++; }
+
+  /// Says that an exit notification of this container may come; to be said before Create. Each covers one.
+  Result<> watch(const std::string& container);
+
+  /// Waits for that notification; it stays until the next watch().
+  io::Task<Result<json>> exited(std::string container);
+
+  bool connected() const { return session_ != nullptr; }
+  bool ended() const { return ended_; }
+
+  /// Why the last connection is gone.
+  const std::string& why() const { return why_; }
+
+  /// Waits until there is no connection.
+  io::Task<> lost();
+  io::Task<> stop();
+
+  // For outages.
+
+  void keep_calls(bool keep) { keep_calls_ = keep; }
+
+  /// Where a host goes on that took over from another: ids from `next`, and an answer that the guest owes to it.
+  void continue_from(int64_t next) { next_id_ = next > next_id_ ? next : next_id_; }
+  std::shared_ptr<Call> expect(uint32_t type, int64_t id);
+
+  // For hostile hosts.
+
+  void send_bytes(std::string bytes);
+  void stop_reading(bool stop);
+  void drop();
+
+ private:
+  struct Session;
+
+  io::Task<> read(std::shared_ptr<Session> session);
+  io::Task<> write(std::shared_ptr<Session> session);
+  io::Task<Result<std::string>> read_frame(Session& session, Header& header);
+  Result<> take(const Header& header, const std::string& payload);
+  Result<> take_response(const Header& header, const std::string& payload);
+  Result<> take_notification(const std::string& payload);
+  void lose(const std::shared_ptr<Session>& session, const Error& why);
+  void end(const Error& why);
+  void fail_calls(const Error& why);
+
+  io::Engine& engine_;
+  io::Clock& clock_;
+  io::TransportName transport_;
+  std::unique_ptr<io::Listener> listener_;
+  std::shared_ptr<Session> session_;
+  std::map<int64_t, std::shared_ptr<Call>> calls_;
+  std::set<std::string> watched_;
+  std::map<std::string, std::unique_ptr<json>> exits_;
+  int64_t next_id_ = 0;
+  std::string why_ = "never connected";
+  bool keep_calls_ = false;
+  bool reading_stopped_ = false;
+  bool ended_ = false;
+  io::Condition changed_;
+  io::TaskGroup group_;
+};
+
+}  // namespace gcs::host

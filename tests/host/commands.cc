@@ -1,0 +1,167 @@
+#include "tests/host/commands.h"
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "stdio/io/deadline.h"
+#include "stdio/io/log.h"
+#include "tests/host/container.h"
+#include "tests/host/terminal.h"
+
+namespace gcs::host {
+namespace {
+
+// The notification follows the exit's report, or comes just before it.
+constexpr std::chrono::seconds kNotificationLimit{15};
+
+int status_of(uint32_t exit_code) {
+  return static_cast<int>(exit_code & 0xff);
+}
+
+/// The command with the size of the caller's terminal, where it is to have one.
+Command sized(Command command, const Caller& caller) {
+  if (!command.terminal) return command;
+  const auto size = console_size(caller.out) ? console_size(caller.out) : console_size(caller.in);
+  if (size) {
+    command.height = size->height;
+    command.width = size->width;
+  }
+  return command;
+}
+
+io::Task<Result<int>> attended(Host& host, Result<std::unique_ptr<Process>> process, const Caller& caller,
+                               bool terminal) {
+  if (!process) co_return process.error();
+  const auto code = co_await attend(host, **process, caller, terminal);
+  if (!code) co_return code.error();
+  co_return status_of(*code);
+}
+
+void warn(const char* step, const Result<>& result) {
+  if (!result) log::warn("clean-up failed", {{"step", step}, {"error", result.error().message()}});
+}
+
+io::Task<> clean_up(Host& host, const ContainerSpec& spec, bool created) {
+  const auto separated = co_await separate_layers(host, spec);
+  warn("layers", separated);
+  if (!created) co_return;
+  const auto deleted = co_await delete_container(host, spec.id);
+  warn("container", deleted);
+}
+
+io::Task<Result<>> notified(Host& host, std::string id) {
+  auto waiting = host.exited(id);
+  const auto deadline = host.clock().now() + kNotificationLimit;
+  const std::string name = "the exit notification";
+  const auto exit =
+      co_await io::with_deadline(host.engine().executor(), host.clock(), deadline, name, std::move(waiting));
+  if (!exit) co_return exit.error();
+  log::info("container exited", {{"container", id}, {"type", text_of(*exit, "Type")}});
+  co_return Result<>();
+}
+
+/// From Start to the exit's notification.
+io::Task<Result<int>> live(Host& host, const ContainerSpec& spec, bool interactive, const Caller& caller) {
+  auto process = co_await start_container(host, spec, streams_of(spec.command, interactive));
+  auto status = co_await attended(host, std::move(process), caller, spec.command.terminal);
+  if (!status) {
+    // The runtime deletes only what does not run.
+    const auto killed = co_await shut_down(host, spec.id, true);
+    discard(killed, "it may have ended, or never have begun");
+    co_return status;
+  }
+  const auto exit = co_await notified(host, spec.id);
+  if (!exit) co_return exit.error();
+  co_return status;
+}
+
+std::string line(const char* format, uint64_t a, uint64_t b = 0) {
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(), format, a, b);
+  return text.data();
+}
+
+uint64_t figure(const json& metrics, std::initializer_list<const char*> path) {
+  const json* at = &metrics;
+  for (const char* name : path) {
+    at = member(*at, name);
+    if (at == nullptr) return 0;
+  }
+  return at->is_number_unsigned() ? at->get<uint64_t>() : 0;
+}
+
+std::string readable(const json& metrics) {
+  constexpr uint64_t kMs = 1000000;
+  const uint64_t limit = figure(metrics, {"memory", "usage", "limit"});
+  std::string text = line("processes   %lu\n", figure(metrics, {"pids", "current"}));
+  text += line("cpu         %lu ms (%lu ms of it in the kernel)\n", figure(metrics, {"cpu", "usage", "total"}) / kMs,
+               figure(metrics, {"cpu", "usage", "kernel"}) / kMs);
+  text += line("memory      %lu KiB, %lu KiB at most so far\n", figure(metrics, {"memory", "usage", "usage"}) / 1024,
+               figure(metrics, {"memory", "usage", "max"}) / 1024);
+  // The kernel's "no limit" is a number beyond any machine's memory.
+  text += limit == 0 || limit >> 60 != 0 ? "limit       none\n" : line("limit       %lu KiB\n", limit / 1024);
+  text += line("oom kills   %lu\n", figure(metrics, {"memory_oom_control", "oom_kill"}));
+  return text;
+}
+
+io::Task<Result<std::string>> silent(io::Task<Result<>> task) {
+  const auto done = co_await std::move(task);
+  if (!done) co_return done.error();
+  co_return std::string();
+}
+
+io::Task<Result<std::string>> process_table(Host& host, std::string container) {
+  const auto pids = co_await process_ids(host, std::move(container));
+  if (!pids) co_return pids.error();
+  std::string text = "PID\n";
+  for (const uint32_t pid : *pids) text += std::to_string(pid) + "\n";
+  co_return text;
+}
+
+io::Task<Result<std::string>> statistics_table(Host& host, std::string container) {
+  const auto metrics = co_await statistics(host, std::move(container));
+  if (!metrics) co_return metrics.error();
+  co_return readable(*metrics);
+}
+
+}  // namespace
+
+io::Task<Result<int>> run_container(Host& host, const Options& options, const Caller& caller) {
+  ContainerSpec spec = options.container;
+  spec.command = sized(spec.command, caller);
+  const auto combined = co_await combine_layers(host, spec);
+  if (!combined) co_return combined.error();
+  const auto created = co_await create_container(host, spec);
+  if (!created) {
+    co_await clean_up(host, spec, false);
+    co_return created.error();
+  }
+  auto status = co_await live(host, spec, options.interactive, caller);
+  if (!status || !options.keep) co_await clean_up(host, spec, true);
+  co_return status;
+}
+
+io::Task<Result<int>> run_exec(Host& host, const Options& options, const Caller& caller) {
+  const Command command = sized(options.container.command, caller);
+  auto process = co_await execute(host, options.container.id, command, streams_of(command, options.interactive));
+  co_return co_await attended(host, std::move(process), caller, command.terminal);
+}
+
+io::Task<Result<int>> run_uvm(Host& host, const Options& options, const Caller& caller) {
+  const Command command = sized(options.container.command, caller);
+  auto process = co_await execute_in_vm(host, command, streams_of(command, options.interactive));
+  co_return co_await attended(host, std::move(process), caller, command.terminal);
+}
+
+io::Task<Result<std::string>> answer_command(Host& host, const Options& options) {
+  const std::string& id = options.container.id;
+  if (options.command == "ps") return process_table(host, id);
+  if (options.command == "stats") return statistics_table(host, id);
+  if (options.command == "shutdown") return silent(shut_down(host, id, options.force));
+  if (options.command == "delete") return silent(delete_container(host, id));
+  if (options.command == "poweroff") return silent(host.power_off());
+  return stacks(host);
+}
+
+}  // namespace gcs::host

@@ -1,0 +1,105 @@
+#include "tests/host/oci_spec.h"
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+namespace gcs::host {
+namespace {
+
+struct Mount {
+  const char* destination;
+  const char* type;
+  const char* source;
+  std::vector<std::string> options;
+};
+
+const std::vector<std::string>& capabilities() {
+  static const std::vector<std::string> list = {
+      "CAP_CHOWN",   "CAP_DAC_OVERRIDE", "CAP_FSETID",           "CAP_FOWNER",
+      "CAP_MKNOD",   "CAP_NET_RAW",      "CAP_SETGID",           "CAP_SETUID",
+      "CAP_SETFCAP", "CAP_SETPCAP",      "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
+      "CAP_KILL",    "CAP_AUDIT_WRITE"};
+  return list;
+}
+
+json mounts() {
+  const Mount list[] = {
+      {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
+      {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
+      {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+      {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+      {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}},
+  };
+  json all = json::array();
+  for (const Mount& mount : list) {
+    json entry = json::object();
+    entry["destination"] = mount.destination;
+    entry["type"] = mount.type;
+    entry["source"] = mount.source;
+    entry["options"] = mount.options;
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+std::string random_hex(size_t digits) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string text;
+  while (text.size() < digits) text.push_back(kDigits[random() % 16]);
+  return text;
+}
+
+std::string random_guid() {
+  const std::string hex = random_hex(32);
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
+         hex.substr(20);
+}
+
+}  // namespace
+
+std::string random_id() {
+  return random_hex(64);
+}
+
+std::vector<std::string> environment_of(const Command& command) {
+  std::vector<std::string> env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  if (command.terminal) env.emplace_back("TERM=xterm");
+  env.insert(env.end(), command.env.begin(), command.env.end());
+  return env;
+}
+
+json oci_process(const Command& command) {
+  json process = json::object();
+  if (command.terminal) process["terminal"] = true;
+  if (command.height != 0) process["consoleSize"] = {{"height", command.height}, {"width", command.width}};
+  process["user"] = {{"uid", 0}, {"gid", 0}};
+  process["args"] = command.args;
+  process["env"] = environment_of(command);
+  process["cwd"] = command.cwd;
+  for (const char* set : {"bounding", "effective", "permitted"}) process["capabilities"][set] = capabilities();
+  return process;
+}
+
+json oci_spec(const ContainerSpec& spec) {
+  json oci = json::object();
+  oci["ociVersion"] = "1.0.2-dev";
+  oci["process"] = oci_process(spec.command);
+  oci["root"]["path"] = spec.rootfs();
+  if (spec.read_only) oci["root"]["readonly"] = true;
+  if (!spec.hostname.empty()) oci["hostname"] = spec.hostname;
+  oci["mounts"] = mounts();
+  json& linux_part = oci["linux"];
+  for (const char* type : {"pid", "ipc", "uts", "mount", "network"}) {
+    json entry = json::object();
+    entry["type"] = type;
+    linux_part["namespaces"].push_back(std::move(entry));
+  }
+  linux_part["resources"]["cpu"]["shares"] = 1024;
+  if (spec.memory_limit != 0) linux_part["resources"]["memory"]["limit"] = spec.memory_limit;
+  // Each container in a network of its own: without one, all would share the namespace "".
+  oci["windows"]["network"]["networkNamespace"] = random_guid();
+  return oci;
+}
+
+}  // namespace gcs::host

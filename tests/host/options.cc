@@ -1,0 +1,250 @@
+#include "tests/host/options.h"
+
+#include <charconv>
+#include <functional>
+
+namespace gcs::host {
+namespace {
+
+constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
+
+  gcs-host [-transport T] [-socket PATH] [-io auto|uring|epoll] [-v] COMMAND …
+
+  serve                        hold the bridge and lend it to the commands below
+  run [FLAGS] [--] CMD…        a container: create, start, attach, delete; exits as it does
+      --layer DIR              a layer, as a path in the guest; the topmost first
+      -i -t -e K=V -w DIR      input, terminal, environment, working directory
+      --name ID --hostname H --memory N[k|m|g] --ro
+      --rm (default), --keep   what is left of it afterwards
+  exec [-i] [-t] [-e K=V] [-w DIR] ID CMD…    another process in a container
+  uvm [-i] [-t] [-e K=V] [-w DIR] CMD…        a process in the VM itself
+  ps ID, stats ID              its processes, its resources
+  shutdown [--force] ID        SIGTERM, or SIGKILL; delete ID frees what is left
+  stacks, poweroff             the guest's tasks; the end of the VM
+  replay FILE…                 plays recorded conversations and compares the answers
+
+T is unix:/path (port P is the socket /path_P) or vsock; default unix:/run/gcs-host/vm. Where a server listens on the
+control socket (default /run/gcs-host/control, or $GCS_HOST_SOCKET) and no transport is named, commands use its bridge;
+otherwise each waits for the guest on a bridge of its own.
+)";
+
+Error bad(const std::string& text) {
+  return Error(Errc::invalid_argument, text);
+}
+
+/// Walks over the arguments of one command.
+class Arguments {
+ public:
+  explicit Arguments(const std::vector<std::string>& all) : all_(all) {}
+
+  bool more() const { return at_ < all_.size(); }
+  const std::string& peek() const { return all_[at_]; }
+  std::string take() { return all_[at_++]; }
+  std::vector<std::string> rest() {
+    if (more() && peek() == "--") ++at_;
+    const std::vector<std::string> left(all_.begin() + static_cast<std::ptrdiff_t>(at_), all_.end());
+    at_ = all_.size();
+    return left;
+  }
+  bool at_flag() const { return more() && peek().size() > 1 && peek()[0] == '-' && peek() != "--"; }
+
+  /// The next flag without its dashes; a value behind "=" is put back as the next argument.
+  std::string take_flag() {
+    std::string flag = take();
+    flag.erase(0, flag.starts_with("--") ? 2 : 1);
+    const size_t equals = flag.find('=');
+    attached_.clear();
+    has_attached_ = equals != std::string::npos;
+    if (has_attached_) {
+      attached_ = flag.substr(equals + 1);
+      flag.resize(equals);
+    }
+    return flag;
+  }
+
+  /// The value of the flag just taken.
+  Result<std::string> value(const std::string& flag) {
+    if (has_attached_) return std::exchange(attached_, std::string());
+    if (!more()) return bad("-" + flag + " wants a value");
+    return take();
+  }
+
+ private:
+  const std::vector<std::string>& all_;
+  size_t at_ = 0;
+  std::string attached_;
+  bool has_attached_ = false;
+};
+
+Result<int64_t> bytes_of(const std::string& text) {
+  int64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(end, text.data() + text.size());
+  const int shift = unit == "k" ? 10 : unit == "m" ? 20 : unit == "g" ? 30 : unit.empty() ? 0 : -1;
+  if (failed != std::errc() || number <= 0 || shift < 0 || number > (INT64_MAX >> shift)) {
+    return bad("\"" + text + "\" is no amount of memory");
+  }
+  return number << shift;
+}
+
+Result<io::EngineKind> engine_of(const std::string& name) {
+  if (name == "auto") return io::EngineKind::automatic;
+  if (name == "uring") return io::EngineKind::uring;
+  if (name == "epoll") return io::EngineKind::epoll;
+  return bad("-io=" + name + " is none of auto, uring, epoll");
+}
+
+Result<> global_flag(Arguments& arguments, Options& options) {
+  const std::string flag = arguments.take_flag();
+  if (flag == "v") {
+    options.verbose = true;
+    return {};
+  }
+  if (flag != "transport" && flag != "socket" && flag != "io") return bad("unknown flag -" + flag);
+  const auto value = arguments.value(flag);
+  if (!value) return value.error();
+  if (flag == "transport") {
+    options.transport = *value;
+    options.own_bridge = true;
+  } else if (flag == "socket") {
+    options.socket = *value;
+  } else {
+    const auto engine = engine_of(*value);
+    if (!engine) return engine.error();
+    options.engine = *engine;
+  }
+  return {};
+}
+
+using Setter = std::function<Result<>(Options&, const std::string&)>;
+
+struct Flag {
+  const char* commands;  ///< "run exec": who takes it
+  const char* name;
+  bool has_value;
+  Setter set;
+};
+
+Result<> append(std::vector<std::string>& list, const std::string& value) {
+  list.push_back(value);
+  return {};
+}
+
+Result<> store(std::string& where, const std::string& value) {
+  where = value;
+  return {};
+}
+
+Result<> turn(bool& where, bool on) {
+  where = on;
+  return {};
+}
+
+Result<> set_memory(Options& options, const std::string& value) {
+  const auto bytes = bytes_of(value);
+  if (!bytes) return bytes.error();
+  options.container.memory_limit = *bytes;
+  return {};
+}
+
+const std::vector<Flag>& flags() {
+  using O = Options;
+  using S = const std::string&;
+  static const std::vector<Flag> list = {
+      {"run exec uvm", "i", false, [](O& o, S) { return turn(o.interactive, true); }},
+      {"run exec uvm", "t", false, [](O& o, S) { return turn(o.container.command.terminal, true); }},
+      {"run exec uvm", "e", true, [](O& o, S v) { return append(o.container.command.env, v); }},
+      {"run exec uvm", "w", true, [](O& o, S v) { return store(o.container.command.cwd, v); }},
+      {"run", "layer", true, [](O& o, S v) { return append(o.container.layers, v); }},
+      {"run", "name", true, [](O& o, S v) { return store(o.container.id, v); }},
+      {"run", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
+      {"run", "memory", true, set_memory},
+      {"run", "ro", false, [](O& o, S) { return turn(o.container.read_only, true); }},
+      {"run", "rm", false, [](O& o, S) { return turn(o.keep, false); }},
+      {"run", "keep", false, [](O& o, S) { return turn(o.keep, true); }},
+      {"shutdown", "force", false, [](O& o, S) { return turn(o.force, true); }},
+  };
+  return list;
+}
+
+bool takes(const Flag& flag, const std::string& command) {
+  return (" " + std::string(flag.commands) + " ").find(" " + command + " ") != std::string::npos;
+}
+
+Result<> command_flag(Arguments& arguments, Options& options) {
+  const std::string name = arguments.take_flag();
+  if (name == "socket" || name == "transport") return bad("-" + name + " goes before the command");
+  for (const Flag& flag : flags()) {
+    if (name != flag.name || !takes(flag, options.command)) continue;
+    if (!flag.has_value) return flag.set(options, std::string());
+    const auto value = arguments.value(name);
+    if (!value) return value.error();
+    return flag.set(options, *value);
+  }
+  if (name == "it" || name == "ti") {  // as everybody types it
+    options.interactive = true;
+    options.container.command.terminal = true;
+    return {};
+  }
+  return bad("unknown flag -" + name + " of " + options.command);
+}
+
+Result<> positionals(Arguments& arguments, Options& options) {
+  const std::string& command = options.command;
+  const bool takes_id =
+      command == "exec" || command == "ps" || command == "stats" || command == "shutdown" || command == "delete";
+  const bool takes_program = command == "run" || command == "exec" || command == "uvm";
+  if (takes_id) {
+    if (!arguments.more()) return bad(command + " wants a container's id");
+    options.container.id = arguments.take();
+  }
+  if (takes_program) {
+    options.container.command.args = arguments.rest();
+    if (options.container.command.args.empty()) return bad(command + " wants a command to run");
+  }
+  if (command == "replay") options.files = arguments.rest();
+  if (command == "replay" && options.files.empty()) return bad("replay wants files");
+  if (command == "run" && options.container.layers.empty()) return bad("run wants at least one --layer");
+  if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");
+  return {};
+}
+
+bool known(const std::string& command) {
+  for (const char* name :
+       {"serve", "run", "exec", "uvm", "ps", "stats", "shutdown", "delete", "stacks", "poweroff", "replay", "help"}) {
+    if (command == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string usage() {
+  return std::string(kUsage);
+}
+
+Result<Options> parse_options(const std::vector<std::string>& arguments) {
+  Arguments walk(arguments);
+  Options options;
+  while (walk.at_flag()) {
+    if (walk.peek() == "-h" || walk.peek() == "--help") {
+      options.command = "help";
+      return options;
+    }
+    const auto taken = global_flag(walk, options);
+    if (!taken) return taken.error();
+  }
+  if (!walk.more()) return bad("no command; try gcs-host help");
+  options.command = walk.take();
+  if (!known(options.command)) return bad("unknown command \"" + options.command + "\"; try gcs-host help");
+  while (walk.at_flag()) {
+    const auto taken = options.command == "serve" ? global_flag(walk, options) : command_flag(walk, options);
+    if (!taken) return taken.error();
+  }
+  const auto rest = positionals(walk, options);
+  if (!rest) return rest.error();
+  if (options.command == "run" && options.container.id.empty()) options.container.id = random_id();
+  return options;
+}
+
+}  // namespace gcs::host

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "stdio/io/engine.h"
+#include "tests/host/oci_spec.h"
+
+namespace gcs::host {
+
+/// The command line of gcs-host.
+struct Options {
+  std::string transport = "unix:/run/gcs-host/vm";
+  bool own_bridge = false;  ///< a transport was named: do not look for a server
+  std::string socket;       ///< the server's control socket, where one was named
+  io::EngineKind engine = io::EngineKind::automatic;
+  bool verbose = false;
+
+  std::string command;
+  ContainerSpec container;  ///< `run`; its command also for `exec` and `uvm`; its id for those that take an ID
+  bool interactive = false;
+  bool keep = false;   ///< `run` leaves the container in the guest
+  bool force = false;  ///< `shutdown`
+  std::vector<std::string> files;
+};
+
+constexpr const char* kDefaultSocket = "/run/gcs-host/control";
+
+Result<Options> parse_options(const std::vector<std::string>& arguments);
+
+/// What `gcs-host help` prints.
+std::string usage();
+
+}  // namespace gcs::host
