@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,13 +28,27 @@ void take_terminal(const char* path) {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
-[[noreturn]] void become(const Command& command, char* const* argv, const std::string& terminal) {
+[[noreturn]] void become(const Command& command, char* const* argv) {
   reset_signals();
-  ::setsid();
-  if (!terminal.empty()) take_terminal(terminal.c_str());
   ::execvp(command.file.c_str(), argv);
   ::dprintf(STDERR_FILENO, "init: %s cannot be run: %s\n", command.file.c_str(), strerrordesc_np(errno));
   ::_exit(127);
+}
+
+/// The end of a session's leader hangs up the terminal, and what it had not written out yet is gone. So the program is
+/// not the leader: this process is, deaf to signals, and ends as the program did once the terminal is drained.
+[[noreturn]] void lead_terminal(const Command& command, char* const* argv, const char* terminal) {
+  take_terminal(terminal);
+  sigset_t all;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  const pid_t pid = ::fork();
+  if (pid == 0) become(command, argv);
+  int status = 0;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::tcdrain(STDOUT_FILENO);
+  ::_exit(pid < 0 ? 126 : exit_code(status));
 }
 
 }  // namespace
@@ -44,8 +59,10 @@ Result<pid_t> start_program(const Command& command, const std::string& terminal)
   argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork for " + command.file);
-  if (pid == 0) become(command, argv.data(), terminal);
-  return pid;
+  if (pid > 0) return pid;
+  ::setsid();
+  if (!terminal.empty()) lead_terminal(command, argv.data(), terminal.c_str());
+  become(command, argv.data());
 }
 
 Result<Ended> reap_until(std::span<const pid_t> watched) {

@@ -11,8 +11,8 @@
 namespace gcs {
 
 /// Starts a program in a session of its own, with all signals at their defaults and none blocked. With a `terminal` (a
-/// device's path) that is its stdin, stdout, stderr and its controlling terminal, so that Ctrl-C reaches it. A file that
-/// cannot be run ends as 127.
+/// device's path) that is its stdin, stdout, stderr and its controlling terminal, so that Ctrl-C reaches it; a signal
+/// that ends it is then told as a shell does. A file that cannot be run ends as 127.
 Result<pid_t> start_program(const Command& command, const std::string& terminal = {});
 
 struct Ended {

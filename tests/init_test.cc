@@ -42,6 +42,30 @@ int ending_of(const Command& command) {
   return ended->status;
 }
 
+struct TerminalRun {
+  int status;
+  std::string output;
+};
+
+/// Runs a script on a fresh pty and reads what it said after its end.
+TerminalRun ending_on_terminal(const std::string& script) {
+  io::Fd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  REQUIRE(master);
+  REQUIRE(::grantpt(master.get()) == 0);
+  REQUIRE(::unlockpt(master.get()) == 0);
+  const auto pid = start_program(shell(script), ::ptsname(master.get()));
+  REQUIRE(pid.has_value());
+  const pid_t watched[] = {*pid};
+  const auto ended = reap_until(watched);
+  REQUIRE(ended.has_value());
+  TerminalRun run{ended->status, {}};
+  char chunk[512];
+  for (ssize_t n = 0; (n = ::read(master.get(), chunk, sizeof chunk)) > 0;) {
+    run.output.append(chunk, static_cast<size_t>(n));
+  }
+  return run;
+}
+
 }  // namespace
 
 TEST_CASE("init: the name or the verb init makes a process the image's first program") {
@@ -200,6 +224,12 @@ TEST_CASE("init: a program leads a session of its own and has no signal blocked 
   ::signal(SIGPIPE, old);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   CHECK(exit_code(status) == 0);
+}
+
+TEST_CASE("init: a program that is given a terminal has it for its streams and controls it") {
+  CHECK(exit_code(ending_on_terminal("test -t 0 && test -t 1 && test -t 2 && : >/dev/tty").status) == 0);
+  CHECK(exit_code(ending_on_terminal("exit 6").status) == 6);
+  CHECK(exit_code(ending_on_terminal("kill -INT $$").status) == 130);
 }
 
 TEST_CASE(
