@@ -1,0 +1,69 @@
+#include "runtime/host_files.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace gcs::runtime {
+namespace {
+
+constexpr size_t kMaxHostname = 255;
+constexpr size_t kMaxSearch = 6;
+
+bool is_hostname_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+}
+
+}  // namespace
+
+bool is_hostname(std::string_view name) {
+  return name.size() <= kMaxHostname && std::all_of(name.begin(), name.end(), is_hostname_character);
+}
+
+Result<std::string> hostname_text(std::string_view name) {
+  if (!is_hostname(name)) return Error(Errc::invalid_argument, "hostname: not a host name");
+  return std::string(name) + "\n";
+}
+
+std::string hosts_text(std::string_view hostname) {
+  std::string text = "127.0.0.1 localhost\n127.0.0.1 ";
+  text += hostname;
+  const size_t dot = hostname.find('.');
+  if (dot != std::string_view::npos) {
+    text += ' ';
+    text += hostname.substr(0, dot);
+  }
+  text +=
+      "\n\n"
+      "# names of IPv6\n"
+      "::1     ip6-localhost ip6-loopback\n"
+      "fe00::0 ip6-localnet\n"
+      "ff00::0 ip6-mcastprefix\n"
+      "ff02::1 ip6-allnodes\n"
+      "ff02::2 ip6-allrouters\n";
+  return text;
+}
+
+NetworkNames names_of_vm() {
+  NetworkNames names;
+  char name[HOST_NAME_MAX + 1] = {};
+  if (::gethostname(name, sizeof name - 1) == 0) names.hostname = name;
+  return names;
+}
+
+Result<std::string> resolv_conf_text(const DnsSettings& dns) {
+  if (dns.search.size() > kMaxSearch) {
+    return Error(Errc::invalid_argument, "DNSSuffix: more than " + std::to_string(kMaxSearch) + " search domains");
+  }
+  std::string text;
+  if (!dns.search.empty()) {
+    text += "search";
+    for (const std::string& domain : dns.search) text += " " + domain;
+    text += "\n";
+  }
+  for (const std::string& server : dns.servers) text += "nameserver " + server + "\n";
+  return text;
+}
+
+}  // namespace gcs::runtime

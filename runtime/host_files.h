@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stdio/io/result.h"
+
+/// The texts of /etc/hostname, /etc/hosts and /etc/resolv.conf that containers are given.
+namespace gcs::runtime {
+
+/// At most 255 letters, digits, "_", "-" and "."; the empty name too.
+bool is_hostname(std::string_view name);
+
+/// The name and a newline; `invalid_argument` for what is no host name.
+Result<std::string> hostname_text(std::string_view name);
+
+/// localhost, the name (with its first label where it has several), and the usual IPv6 names.
+std::string hosts_text(std::string_view hostname);
+
+struct DnsSettings {
+  std::vector<std::string> search;
+  std::vector<std::string> servers;
+};
+
+/// What a container without a name of its own is called, and whom it asks for addresses.
+struct NetworkNames {
+  std::string hostname;
+  DnsSettings dns;
+};
+
+/// The VM's host name, and no DNS.
+NetworkNames names_of_vm();
+
+/// At most 6 search domains, for resolvers read no more: else `invalid_argument`.
+Result<std::string> resolv_conf_text(const DnsSettings& dns);
+
+}  // namespace gcs::runtime
