@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "stdio/io/result.h"
+
+namespace gcs::runtime {
+
+struct BundleFile {
+  std::string name;  ///< in the bundle's directory
+  std::string text;
+};
+
+/// Absolute and clean, and not the root directory; else `invalid_argument` for OciBundlePath.
+Result<> check_bundle_path(const std::string& path);
+
+/// Makes the bundle's directory (0700, with its parents) where it is missing, and writes config.json and the other
+/// files into it. Whatever fails is undone. Blocking.
+Result<> write_bundle(const std::string& path, const std::string& config, const std::vector<BundleFile>& files);
+
+/// Removes the bundle of a container that could not be created. What is mounted in it stays, and that is no error: the
+/// root file system is the host's to take down. Blocking.
+Result<> remove_bundle(const std::string& path);
+
+/// Removes the bundle and the scratch directory (may be empty: none) of a deleted container, and takes away the mount
+/// that combined layers put over the bundle. What is not there is success; `wrong_state` while something is mounted in
+/// them. Blocking.
+Result<> remove_container_files(const std::string& bundle_path, const std::string& scratch_path);
+
+}  // namespace gcs::runtime
