@@ -26,7 +26,9 @@ TEST_CASE("process state: every event in every state does what the table says") 
   for (const Row& row : table) {
     const std::vector<std::pair<S, Outcome>> cells = {
         {S::running, row.running}, {S::draining, row.draining}, {S::exited, row.exited}, {S::forgotten, row.forgotten}};
-    for (const auto& [state, outcome] : cells) {
+    for (const auto& cell : cells) {
+      const S state = cell.first;
+      const Outcome& outcome = cell.second;
       CAPTURE(static_cast<int>(row.event));
       CAPTURE(static_cast<int>(state));
       const auto next = next_state(state, row.event);
