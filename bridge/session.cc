@@ -64,6 +64,7 @@ io::Task<Error> Session::run() {
   writer_.cancel();
   co_await writer_.join();
   exchange_.outbox.session_lost();
+  co_await io::heed_cancellation();
   if (ended) std::rethrow_exception(ended);
   co_return loss;
 }

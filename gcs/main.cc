@@ -1,1 +1,94 @@
-int main() { return 0; }
+#include <fcntl.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "gcs/init.h"
+#include "gcs/options.h"
+#include "gcs/service.h"
+#include "gcs/signals.h"
+#include "runtime/child.h"
+#include "stdio/io/log.h"
+
+namespace gcs {
+namespace {
+
+constexpr const char* kVersion = "gcs 0.1.0";
+
+Result<> open_log(const Options& options) {
+  int fd = STDERR_FILENO;
+  if (!options.log_file.empty()) {
+    auto file = io::open_file(options.log_file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (!file) return file.error().within("-logfile");
+    fd = file->release();  // for the life of the process
+  }
+  log::configure(options.log_level, options.log_format, fd);
+  if (options.initial_policy_stance == PolicyStance::deny) log::mute(true);
+  return {};
+}
+
+Result<> set_core_pattern(const Options& options) {
+  if (options.core_dump_location.empty()) return {};
+  return io::write_file("/proc/sys/kernel/core_pattern", options.core_dump_location);
+}
+
+/// The VM's end: what the disks should keep is written first. Inside a pid namespace only that ends (reboot(2)).
+void power_off() {
+  ::sync();
+  if (::reboot(RB_POWER_OFF) != 0) log::error("power-off", {{"error", sys_error("reboot").message()}});
+}
+
+Result<> serve(const Options& options) {
+  const auto logging = open_log(options);
+  if (!logging) return logging;
+  const auto core = set_core_pattern(options);
+  if (!core) return core.error().within("-core-dump-location");
+  runtime::raise_descriptor_limit();
+  auto loop = io::Loop::create(options.engine);
+  if (!loop) return loop.error();
+
+  Service service(options, **loop);
+  SignalWatch signals((*loop)->engine());
+  service.on_power_off([&ended = **loop] {
+    power_off();
+    ended.stop();
+  });
+  const auto watching = signals.start([&ended = **loop] { ended.stop(); });
+  if (!watching) return watching;
+  const auto started = service.start();
+  if (!started) return started;
+  (*loop)->run();
+
+  io::TaskGroup ending((*loop)->executor());
+  ending.spawn("stop", service.stop());
+  ending.spawn("stop signals", signals.stop());
+  (*loop)->run_until([&ending] { return ending.size() == 0; });
+  return {};
+}
+
+int run(int argc, char** argv) {
+  if (is_init(argc, argv)) return run_init(argc, argv);
+  const auto options = parse_options(argc, argv);
+  if (!options) {
+    std::fprintf(stderr, "gcs: %s\n", options.error().message().c_str());
+    return 2;
+  }
+  switch (options->action) {
+    case Options::Action::print_version: std::puts(kVersion); return 0;
+    case Options::Action::print_usage: std::fputs(usage().c_str(), stdout); return 0;
+    case Options::Action::serve: break;
+  }
+  const auto served = serve(*options);
+  if (served) return 0;
+  std::fprintf(stderr, "gcs: %s\n", served.error().message().c_str());
+  return 1;
+}
+
+}  // namespace
+}  // namespace gcs
+
+int main(int argc, char** argv) {
+  return gcs::run(argc, argv);
+}

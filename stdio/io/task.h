@@ -14,6 +14,9 @@ using Task = asio::awaitable<T, Executor>;
 /// await before the task may end. Say at the call why it is bounded. Not a Task: to await one would throw.
 inline auto ignore_cancellation() { return asio::this_coro::throw_if_cancelled(false); }
 
+/// The end of that: what was not noticed is thrown by the next co_await.
+inline auto heed_cancellation() { return asio::this_coro::throw_if_cancelled(true); }
+
 /// True once somebody asked this task to end. Never throws.
 Task<bool> cancelled();
 

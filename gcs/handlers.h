@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+
+#include "bridge/session.h"
+#include "runtime/registry.h"
+
+namespace gcs {
+
+/// What the handlers need: both sides that they introduce to each other, and the way out for notifications.
+struct HandlerContext {
+  bridge::Exchange& exchange;
+  runtime::Registry& registry;
+  io::Offload& offload;
+  std::function<void()> power_off;
+};
+
+// Each file of handlers registers its own. Thin glue: decode, call the runtime, encode. The context outlives them.
+void serve_containers(HandlerContext& context);
+void serve_processes(HandlerContext& context);
+void serve_resources(HandlerContext& context);
+
+}  // namespace gcs

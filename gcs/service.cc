@@ -1,0 +1,102 @@
+#include "gcs/service.h"
+
+#include "runtime/oci_cli.h"
+#include "stdio/io/log.h"
+
+namespace gcs {
+namespace {
+
+constexpr io::Port kBridgePort = 0x40000000;
+
+std::unique_ptr<io::Dialer> dialer_of(const Options& options, io::Engine& engine) {
+  auto dialer = io::make_dialer(engine, options.transport, options.host_cid);
+  if (!options.use_inouterr) return dialer;
+  return io::make_inouterr_dialer(engine, kBridgePort, std::move(dialer));
+}
+
+runtime::OciCliSettings oci_settings(const Options& options) {
+  runtime::OciCliSettings settings;
+  settings.binary = options.oci_runtime.empty() ? runtime::find_oci_runtime() : options.oci_runtime;
+  if (settings.binary.empty()) {
+    settings.binary = "crun";
+    log::error("no OCI runtime on PATH: containers cannot be created", {});
+  }
+  return settings;
+}
+
+/// Where no cgroups are mounted, containers cannot have any either; the OCI runtime's error will say so.
+runtime::Cgroups find_cgroups() {
+  auto found = runtime::Cgroups::find();
+  if (found) return std::move(*found);
+  log::error("no cgroups", {{"error", found.error().message()}});
+  return runtime::Cgroups("/sys/fs/cgroup", runtime::Cgroups::Version::v2);
+}
+
+/// /pods gets all memory but the reserve, and this process moves to /gcs, whose children are what it forks itself.
+Result<> prepare_cgroups(const runtime::Cgroups& cgroups, uint64_t reserve) {
+  const auto limit = runtime::pods_memory_limit(runtime::total_memory(), reserve);
+  if (!limit) return limit.error().within("-root-mem-reserve-bytes");
+  for (const char* path : {"/pods", "/gcs"}) {
+    const auto made = cgroups.create(path);
+    if (!made) return made;
+  }
+  const auto limited = cgroups.set_memory_limit("/pods", *limit);
+  if (!limited) return limited;
+  return cgroups.join("/gcs");
+}
+
+}  // namespace
+
+Service::Service(const Options& options, io::Loop& loop)
+    : options_(options),
+      loop_(loop),
+      clock_(loop.executor()),
+      dialer_(dialer_of(options, loop.engine())),
+      offload_(loop.executor()),
+      link_(loop.executor()),
+      stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
+      reaper_(loop.engine()),
+      oci_(runtime::make_oci_cli(reaper_, loop.engine(), clock_, oci_settings(options))),
+      exchange_(loop.executor()),
+      processes_(loop.executor()),
+      runtime_{stdio_, reaper_, *oci_, offload_, processes_, find_cgroups()},
+      registry_(runtime_),
+      handlers_{exchange_, registry_, offload_, [this] { group_.spawn("power-off", power_off()); }},
+      group_(loop.executor()) {
+  exchange_.sequential = options.sequential;
+  // Without -v4 nothing is served, as upstream; the flag is what hosts pass for "the one protocol there is".
+  if (options.v4) {
+    serve_containers(handlers_);
+    serve_processes(handlers_);
+    serve_resources(handlers_);
+  }
+}
+
+Service::~Service() = default;
+
+Result<> Service::start() {
+  const auto reaping = reaper_.start();
+  if (!reaping) return reaping;
+  const auto cgroups = prepare_cgroups(runtime_.cgroups, options_.root_mem_reserve_bytes);
+  if (!cgroups) log::error("cgroups could not be prepared", {{"error", cgroups.error().message()}});
+  log::info("gcs started", {{"io", loop_.engine().name()}});
+  group_.spawn("reaper", reaper_.run());
+  group_.spawn("session loop", keep_session());
+  return {};
+}
+
+io::Task<> Service::stop() {
+  group_.cancel();
+  exchange_.requests.cancel();
+  processes_.cancel();
+  co_await group_.join();
+  co_await exchange_.requests.join();
+  co_await processes_.join();
+}
+
+io::Task<> Service::power_off() {
+  power_off_();
+  co_return;
+}
+
+}  // namespace gcs

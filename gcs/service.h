@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "bridge/session.h"
+#include "gcs/handlers.h"
+#include "gcs/options.h"
+#include "runtime/registry.h"
+#include "stdio/io/loop.h"
+
+namespace gcs {
+
+/// The agent: owns everything that outlives a session, and the loop that makes sessions. One per program.
+///
+/// Members stand in the order in which they need each other; the group of running tasks is last, so it goes first.
+class Service {
+ public:
+  Service(const Options& options, io::Loop& loop);
+  ~Service();
+
+  /// Becomes subreaper, prepares the cgroups, and starts to dial.
+  Result<> start();
+
+  /// Stops dialling, ends the streams and waits for every task. Containers go on.
+  io::Task<> stop();
+
+  /// Called once the host has asked for the VM's power-off; the program decides what that means.
+  void on_power_off(std::function<void()> call) { power_off_ = std::move(call); }
+
+ private:
+  io::Task<> keep_session();
+  io::Task<> power_off();
+
+  const Options& options_;
+  io::Loop& loop_;
+  io::SystemClock clock_;
+  std::unique_ptr<io::Dialer> dialer_;
+  io::Offload offload_;
+  stdio::HostLink link_;
+  stdio::BufferPool pool_;
+  stdio::StdioContext stdio_;
+  runtime::Reaper reaper_;
+  std::unique_ptr<runtime::OciRuntime> oci_;
+  bridge::Exchange exchange_;
+  std::function<void()> power_off_;
+  uint64_t sessions_ = 0;
+  io::TaskGroup processes_;
+  runtime::RuntimeContext runtime_;
+  runtime::Registry registry_;
+  HandlerContext handlers_;
+  io::TaskGroup group_;
+};
+
+}  // namespace gcs

@@ -1,0 +1,48 @@
+#include "gcs/service.h"
+#include "stdio/io/log.h"
+
+namespace gcs {
+namespace {
+
+constexpr io::Port kBridgePort = 0x40000000;
+
+// A host that comes back does so within seconds of the loss; later there is no hurry.
+constexpr std::chrono::milliseconds kFastPause{10};
+constexpr std::chrono::seconds kFastTime{10};
+constexpr std::chrono::milliseconds kSlowPause{100};
+
+}  // namespace
+
+/// Dial, serve, dial again: for ever, until the service is stopped or the VM powered off.
+io::Task<> Service::keep_session() {
+  auto lost_at = clock_.now();
+  bool failed_before = false;
+  for (;;) {
+    auto conn = co_await dialer_->dial(kBridgePort);
+    if (!conn) {
+      if (!failed_before) log::info("waiting for the host", {{"error", conn.error().message()}});
+      failed_before = true;
+      const bool hurry = clock_.now() - lost_at < kFastTime;
+      const auto pause = hurry ? io::Clock::Duration(kFastPause) : io::Clock::Duration(kSlowPause);
+      co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + pause);
+      continue;
+    }
+    failed_before = false;
+    const uint64_t number = ++sessions_;
+    log::info("connected to the host", {{"session", number}});
+    bool negotiated = false;
+    auto on_negotiated = [this, &negotiated] {
+      negotiated = true;
+      link_.set_up(true);
+    };
+    bridge::Session session(std::move(*conn), number, exchange_, on_negotiated);
+    const Error loss = co_await session.run();
+    link_.set_up(false);
+    lost_at = clock_.now();
+    log::warn("session lost", {{"session", number}, {"error", loss.message()}});
+    // A host that accepts and drops at once must not make us spin.
+    if (!negotiated) co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + kFastPause);
+  }
+}
+
+}  // namespace gcs

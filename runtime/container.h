@@ -1,0 +1,104 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/cgroup_stats.h"
+#include "runtime/container_state.h"
+#include "runtime/oci_runtime.h"
+#include "runtime/process.h"
+#include "runtime/spec_edit.h"
+#include "stdio/io/offload.h"
+
+namespace gcs::runtime {
+
+/// What containers and processes need of the house; owned by the service, outlives them.
+struct RuntimeContext {
+  stdio::StdioContext& stdio;
+  Reaper& reaper;
+  OciRuntime& oci;
+  io::Offload& offload;
+  io::TaskGroup& group;  ///< runs the processes
+  Cgroups cgroups;
+};
+
+struct ContainerConfig {
+  std::string id;
+  std::string bundle_path;
+  std::string scratch_path;
+  std::shared_ptr<nlohmann::json> spec;
+};
+
+/// One OCI container: its state, its init process and its execs. Owned by the Registry; survives every outage.
+class Container : public std::enable_shared_from_this<Container> {
+ public:
+  /// `run_exec` takes over a started exec and runs it to its end.
+  Container(RuntimeContext& context, ContainerConfig config, std::function<void(ProcessPtr)> run_exec);
+  ~Container();
+
+  const std::string& id() const { return config_.id; }
+  ContainerState state() const { return state_; }
+  ExitType exit_type() const { return exit_type_; }
+  ProcessPtr init() const { return init_; }
+
+  /// Writes the bundle and creates the container. Whatever fails is undone.
+  io::Task<Result<>> create();
+
+  /// Connects the streams and starts the init process; gives its pid.
+  io::Task<Result<pid_t>> start(stdio::StreamPorts ports);
+
+  /// Runs an OCI process object in the container.
+  io::Task<Result<pid_t>> exec(std::shared_ptr<nlohmann::json> process, stdio::StreamPorts ports);
+
+  /// SIGTERM, or SIGKILL when forced, to the init process by way of the runtime.
+  io::Task<Result<>> shut_down(bool forced);
+
+  /// A signal to one process.
+  Result<> signal(pid_t pid, int signal);
+
+  /// The init process or an exec; null when there is none of that pid.
+  ProcessPtr find(pid_t pid) const;
+
+  /// Drops an exec that has exited; its code is then no longer known.
+  void forget(pid_t pid);
+
+  /// The pids in the container's cgroup.
+  io::Task<Result<std::vector<uint32_t>>> pids();
+
+  /// What the container's cgroup has used.
+  io::Task<Result<CgroupStats>> stats();
+
+  io::Task<Result<>> update(std::string resources);
+
+  /// Removes what the runtime and the disk keep of it. `wrong_state` while it runs; afterwards the object is of no use.
+  io::Task<Result<>> remove();
+
+  /// Waits for the end of the init process as its waiters see it.
+  io::Task<> stopped();
+
+ private:
+  io::Task<Result<>> create_parts();
+  io::Task<Result<>> create_process();
+  io::Task<> run_init(std::shared_ptr<Container> self);
+  io::Task<> init_exited();
+  Result<> advance(ContainerEvent event);
+
+  RuntimeContext& context_;
+  ContainerConfig config_;
+  std::function<void(ProcessPtr)> run_exec_;
+  ContainerState state_ = ContainerState::creating;
+  ExitType asked_ = ExitType::unexpected;
+  ExitType exit_type_ = ExitType::unexpected;
+  ContainerTraits traits_;
+  ProcessPtr init_;
+  stdio::ProcessEnds init_ends_;
+  std::map<pid_t, ProcessPtr> execs_;
+};
+
+using ContainerPtr = std::shared_ptr<Container>;
+
+}  // namespace gcs::runtime

@@ -1,0 +1,107 @@
+#include "runtime/registry.h"
+
+#include "runtime/id.h"
+#include "stdio/io/log.h"
+
+namespace gcs::runtime {
+namespace {
+
+constexpr std::string_view kUvmId = "00000000-0000-0000-0000-000000000000";
+
+Error no_container(const std::string& id) {
+  return Error(Errc::container_not_found, "there is no container \"" + id.substr(0, 128) + "\"");
+}
+
+}  // namespace
+
+io::Task<Result<ContainerPtr>> Registry::create(ContainerConfig config) {
+  const std::string id = config.id;
+  const auto valid = check_container_id(id);
+  if (!valid) co_return valid.error();
+  if (containers_.contains(id)) co_return Error(Errc::already_exists, "container \"" + id + "\" exists already");
+  auto run_exec = [this, id](ProcessPtr process) { run(id, std::move(process)); };
+  const auto container = std::make_shared<Container>(context_, std::move(config), std::move(run_exec));
+  containers_[id] = container;
+  const auto created = co_await container->create();
+  if (!created) {
+    containers_.erase(id);
+    co_return created.error();
+  }
+  co_return container;
+}
+
+Result<ContainerPtr> Registry::find(const std::string& id) const {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return no_container(id);
+  if (found->second->state() == ContainerState::creating) {
+    return Error(Errc::wrong_state, "container \"" + id + "\" is still being created");
+  }
+  return found->second;
+}
+
+io::Task<Result<>> Registry::remove(std::string id) {
+  const auto container = find(id);
+  if (!container) co_return container.error();
+  // What of its files could not be removed is reported, but the container is gone all the same.
+  const auto removed = co_await (*container)->remove();
+  if ((*container)->state() == ContainerState::deleted) containers_.erase(id);
+  co_return removed;
+}
+
+io::Task<Result<pid_t>> Registry::run_in_uvm(UvmCommand command, stdio::StreamPorts ports) {
+  auto process = co_await start_uvm_process(context_, std::move(command), ports);
+  if (!process) co_return process.error();
+  const pid_t pid = (*process)->pid();
+  uvm_processes_[pid] = *process;
+  run({}, std::move(*process));
+  co_return pid;
+}
+
+Result<ProcessPtr> Registry::find_process(const std::string& container_id, uint32_t pid) const {
+  ProcessPtr process;
+  if (container_id == kUvmId) {
+    const auto found = uvm_processes_.find(static_cast<pid_t>(pid));
+    if (found != uvm_processes_.end()) process = found->second;
+  } else {
+    const auto container = find(container_id);
+    if (!container) return container.error();
+    process = (*container)->find(static_cast<pid_t>(pid));
+  }
+  if (process == nullptr) return Error(Errc::process_not_found, "there is no process " + std::to_string(pid));
+  return process;
+}
+
+Result<> Registry::signal(const std::string& container_id, uint32_t pid, int signal) {
+  const auto process = find_process(container_id, pid);
+  if (!process) return process.error();
+  if (container_id == kUvmId) return (*process)->signal(signal);
+  const auto container = find(container_id);
+  if (!container) return container.error();
+  return (*container)->signal(static_cast<pid_t>(pid), signal);
+}
+
+void Registry::run(std::string container_id, ProcessPtr process) {
+  std::string name = (container_id.empty() ? "uvm" : container_id) + " " + std::to_string(process->pid());
+  context_.group.spawn(std::move(name), run_to_end(std::move(container_id), std::move(process)));
+}
+
+io::Task<> Registry::run_to_end(std::string container_id, ProcessPtr process) {
+  co_await process->run({});
+  keep_code(std::move(container_id), process->pid());
+}
+
+void Registry::keep_code(std::string container_id, pid_t pid) {
+  exited_.emplace_back(std::move(container_id), pid);
+  if (exited_.size() <= kMaxExited) return;
+  const auto [oldest_id, oldest_pid] = std::move(exited_.front());
+  exited_.pop_front();
+  log::warn("exit code given up, too many are kept", {{"cid", oldest_id}, {"pid", oldest_pid}});
+  if (oldest_id.empty()) {
+    const auto found = uvm_processes_.find(oldest_pid);
+    if (found != uvm_processes_.end() && found->second->has_exited()) uvm_processes_.erase(found);
+  } else if (const auto found = containers_.find(oldest_id); found != containers_.end()) {
+    found->second->forget(oldest_pid);
+  }
+}
+
+}  // namespace gcs::runtime

@@ -1,0 +1,75 @@
+#include "runtime/uvm_process.h"
+
+#include <sys/ioctl.h>
+
+#include "runtime/command_line.h"
+#include "runtime/console.h"
+#include "runtime/stdio_pipes.h"
+
+namespace gcs::runtime {
+namespace {
+
+Result<Command> command_of(UvmCommand& asked) {
+  Command command;
+  command.argv = std::move(asked.args);
+  if (command.argv.empty()) {
+    auto words = split_command_line(asked.command_line);
+    if (!words) return words.error();
+    command.argv = std::move(*words);
+  }
+  if (command.argv.empty()) return Error(Errc::invalid_argument, "CommandArgs and CommandLine are empty");
+  command.env = std::move(asked.environment);
+  command.cwd = asked.working_directory.empty() ? "/" : asked.working_directory;
+  return command;
+}
+
+Result<ChildPtr> start_on_terminal(RuntimeContext& context, Command command, const UvmCommand& asked,
+                                   stdio::ProcessEnds& ends) {
+  auto pty = open_pty();
+  if (!pty) return pty.error();
+  if (asked.rows > 0 && asked.columns > 0) {
+    winsize size{};
+    size.ws_row = asked.rows;
+    size.ws_col = asked.columns;
+    ::ioctl(pty->master.get(), TIOCSWINSZ, &size);
+  }
+  command.in = command.out = command.err = pty->slave.get();
+  command.own_terminal = true;
+  auto child = context.reaper.spawn(command);
+  if (child) ends.pty = context.stdio.engine.adopt(std::move(pty->master));
+  return child;
+}
+
+Result<ChildPtr> start_on_pipes(RuntimeContext& context, Command command, const stdio::StreamPorts& ports,
+                                stdio::ProcessEnds& ends) {
+  const WantedPipes wanted{ports.in.has_value(), ports.out.has_value(), ports.err.has_value()};
+  auto pipes = make_stdio_pipes(context.stdio.engine, wanted);
+  if (!pipes) return pipes.error();
+  command.in = pipes->in.get();
+  command.out = pipes->out.get();
+  command.err = pipes->err.get();
+  auto child = context.reaper.spawn(command);
+  if (child) ends = std::move(pipes->ours);
+  return child;
+}
+
+}  // namespace
+
+io::Task<Result<ProcessPtr>> start_uvm_process(RuntimeContext& context, UvmCommand asked, stdio::StreamPorts ports) {
+  auto command = command_of(asked);
+  if (!command) co_return command.error();
+  const std::string name = "uvm " + command->argv.front();
+  auto streams = std::make_unique<stdio::StreamSet>(context.stdio, name);
+  const auto dialled = co_await streams->dial(ports);
+  if (!dialled) co_return dialled.error();
+
+  stdio::ProcessEnds ends;
+  Result<ChildPtr> child = asked.terminal ? start_on_terminal(context, std::move(*command), asked, ends)
+                                          : start_on_pipes(context, std::move(*command), ports, ends);
+  if (!child) co_return child.error().within("start a process in the VM");
+  auto process = std::make_shared<Process>(context.stdio, ProcessKind::uvm, name, std::move(*child));
+  process->attach(std::move(streams), std::move(ends));
+  co_return process;
+}
+
+}  // namespace gcs::runtime
