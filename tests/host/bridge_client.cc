@@ -30,6 +30,7 @@ struct BridgeClient::Session {
   std::unique_ptr<io::Stream> stream;
   std::deque<std::string> out;
   io::Condition more;
+  bool writing = false;
   bool over = false;
 };
 
@@ -140,6 +141,11 @@ io::Task<> BridgeClient::lost() {
   co_await changed_.wait(gone);
 }
 
+io::Task<> BridgeClient::flushed() {
+  auto nothing_left = [this] { return !session_ || (session_->out.empty() && !session_->writing); };
+  co_await changed_.wait(nothing_left);
+}
+
 io::Task<> BridgeClient::stop() {
   listener_.reset();
   end(Error(Errc::wrong_state, "the companion stopped"));
@@ -170,7 +176,10 @@ io::Task<> BridgeClient::write(std::shared_ptr<Session> session) {
     if (session->over) co_return;
     const std::string frame = std::move(session->out.front());
     session->out.pop_front();
+    session->writing = true;
     const auto written = co_await io::write_all(*session->stream, io::as_bytes(frame));
+    session->writing = false;
+    if (session->out.empty()) changed_.notify_all();
     if (!written) co_return lose(session, written.error());
   }
 }

@@ -67,6 +67,9 @@ class BridgeClient {
 
   /// Waits until there is no connection.
   io::Task<> lost();
+
+  /// Waits until everything sent is in the connection (which says nothing of the guest).
+  io::Task<> flushed();
   io::Task<> stop();
 
   // For outages.

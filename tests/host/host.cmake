@@ -8,9 +8,6 @@ target_precompile_headers(gcs_host_lib REUSE_FROM gcs_io)
 add_executable(gcs-host ${CMAKE_SOURCE_DIR}/tests/host/main.cc)
 target_link_libraries(gcs-host PRIVATE gcs_host_lib)
 target_precompile_headers(gcs-host REUSE_FROM gcs_io)
-if(GCS_STATIC)
-  target_link_options(gcs-host PRIVATE -static -Wl,--gc-sections -Wl,-s)
-endif()
 
 # The guest's side in a few lines, for the tests of the companion itself.
 file(GLOB fake_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/host/fake_*.cc)

@@ -123,7 +123,10 @@ io::Task<Result<>> Replay::step(const TranscriptEntry& entry) {
 
 io::Task<Result<>> Replay::event(const TranscriptEntry& entry) {
   if (entry.what == What::connected) co_return co_await accept();
-  if (entry.what == What::dropped) drop();
+  if (entry.what == What::dropped) {
+    co_await client_->flushed();
+    drop();
+  }
   if (entry.what == What::closed) co_await client_->lost();
   co_return Result<>();
 }
