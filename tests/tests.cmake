@@ -17,4 +17,30 @@ foreach(source ${unit_tests})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
 endforeach()
 
-include(tests/host/host.cmake OPTIONAL)
+set_tests_properties(io_test task_test PROPERTIES LABELS io)
+
+include(tests/host/host.cmake)
+
+# Real containers on the Unix-socket bench, in private namespaces: this build, and what ships (tests/run builds both).
+set(bench ${CMAKE_SOURCE_DIR}/tests/in-namespaces)
+set(shipped ${CMAKE_SOURCE_DIR}/build/release/bin)
+function(gcs_bench name script)
+  foreach(runtime crun runc)
+    foreach(engine uring epoll)
+      add_test(NAME ${name}_${runtime}_${engine} COMMAND ${bench} ${CMAKE_SOURCE_DIR}/tests/${script}
+        $<TARGET_FILE:gcs> $<TARGET_FILE:gcs-host> ${runtime} ${engine})
+      set_tests_properties(${name}_${runtime}_${engine} PROPERTIES LABELS containers TIMEOUT 600 SKIP_RETURN_CODE 77)
+    endforeach()
+  endforeach()
+  add_test(NAME ${name}_release COMMAND ${bench} ${CMAKE_SOURCE_DIR}/tests/${script} ${shipped}/gcs ${shipped}/gcs-host
+    crun uring)
+  set_tests_properties(${name}_release PROPERTIES LABELS containers TIMEOUT 600 SKIP_RETURN_CODE 77)
+endfunction()
+gcs_bench(containers containers)
+gcs_bench(replay replay)
+
+# The image in QEMU, over vsock loopback: one at a time, for a guest's clock runs on while it starves.
+add_test(NAME vm_machine COMMAND ${CMAKE_SOURCE_DIR}/tests/vm machine)
+add_test(NAME vm_main COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main)
+add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
+set_tests_properties(vm_machine vm_main vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
