@@ -45,7 +45,7 @@ io::Task<std::string> Dispatch::answer(uint32_t type, Body body) const {
   const Error& error = payload.error();
   log::warn("request failed", {{"type", name_of(type)},
                                {"cid", container},
-                               {"activityID", activity},
+                               {"activityID", activity == kNullId ? std::string() : activity},
                                {"traceparent", trace},
                                {"error", error.message()}});
   co_return encode_failure(activity, status_of(error));

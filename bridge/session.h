@@ -6,9 +6,13 @@
 #include "bridge/dispatch.h"
 #include "bridge/frame_reader.h"
 #include "bridge/outbox.h"
+#include "stdio/io/dialer.h"
 #include "stdio/io/task_group.h"
 
 namespace gcs::bridge {
+
+/// Where the host listens for the bridge (wire.md 1).
+inline constexpr io::Port kBridgePort = 0x40000000;
 
 /// What outlives the sessions and is lent to each: the outbox with its wake-up, the handlers, and the group in which
 /// they run. Owned by the service.

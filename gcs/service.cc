@@ -6,12 +6,10 @@
 namespace gcs {
 namespace {
 
-constexpr io::Port kBridgePort = 0x40000000;
-
 std::unique_ptr<io::Dialer> dialer_of(const Options& options, io::Engine& engine) {
   auto dialer = io::make_dialer(engine, options.transport, options.host_cid);
   if (!options.use_inouterr) return dialer;
-  return io::make_inouterr_dialer(engine, kBridgePort, std::move(dialer));
+  return io::make_inouterr_dialer(engine, bridge::kBridgePort, std::move(dialer));
 }
 
 runtime::OciCliSettings oci_settings(const Options& options) {

@@ -4,8 +4,6 @@
 namespace gcs {
 namespace {
 
-constexpr io::Port kBridgePort = 0x40000000;
-
 // A host that comes back does so within seconds of the loss; later there is no hurry.
 constexpr std::chrono::milliseconds kFastPause{10};
 constexpr std::chrono::seconds kFastTime{10};
@@ -18,7 +16,7 @@ io::Task<> Service::keep_session() {
   auto lost_at = clock_.now();
   bool failed_before = false;
   for (;;) {
-    auto conn = co_await dialer_->dial(kBridgePort);
+    auto conn = co_await dialer_->dial(bridge::kBridgePort);
     if (!conn) {
       if (!failed_before) log::info("waiting for the host", {{"error", conn.error().message()}});
       failed_before = true;
@@ -39,6 +37,7 @@ io::Task<> Service::keep_session() {
     const Error loss = co_await session.run();
     link_.set_up(false);
     lost_at = clock_.now();
+    if (loss.sys_errno() == ECANCELED) co_return;
     log::warn("session lost", {{"session", number}, {"error", loss.message()}});
     // A host that accepts and drops at once must not make us spin.
     if (!negotiated) co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + kFastPause);

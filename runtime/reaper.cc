@@ -49,7 +49,7 @@ io::Task<> Reaper::run() {
     collect();
     const auto n = co_await signals_->read_some(pending);
     if (!n) {
-      log::error("no more child signals", {{"error", n.error().message()}});
+      if (n.error().sys_errno() != ECANCELED) log::error("no more child signals", {{"error", n.error().message()}});
       co_return;
     }
   }

@@ -133,12 +133,14 @@ void write(Level level, std::string_view event, Fields fields) {
   if (form == Format::json) {
     append_json(line, Field("msg", event));
     for (const Field& field : fields) {
+      if (field.text().empty()) continue;
       line += ',';
       append_json(line, field);
     }
   } else {
     line += event;
     for (const Field& field : fields) {
+      if (field.text().empty()) continue;
       line += ' ';
       append_text(line, field);
     }

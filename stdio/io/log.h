@@ -14,7 +14,7 @@ namespace gcs::log {
 
 enum class Level { trace, debug, info, warning, error, fatal };
 
-/// A field's value as it is to be printed; numbers stay numbers in JSON.
+/// A field's value as it is to be printed; numbers stay numbers in JSON, and a field without text is left out.
 class Field {
  public:
   Field(std::string_view key, std::string_view value) : key_(key), text_(value) {}

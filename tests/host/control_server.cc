@@ -29,7 +29,7 @@ io::Task<Result<>> ControlServer::run() {
     auto stream = co_await listener_->accept();
     if (!stream) co_return stream.error();
     auto channel = std::make_shared<LineChannel>(host_.engine().executor(), std::move(*stream));
-    group_.spawn("control writer", channel->write());
+    group_.spawn("control writer", LineChannel::write(channel));
     group_.spawn("control client", serve(channel));
   }
 }

@@ -16,15 +16,15 @@ void LineChannel::send(const json& value) {
   more_.notify_all();
 }
 
-io::Task<> LineChannel::write() {
-  auto anything = [this] { return closed_ || !out_.empty(); };
+io::Task<> LineChannel::write(std::shared_ptr<LineChannel> channel) {
+  auto anything = [&channel] { return channel->closed_ || !channel->out_.empty(); };
   for (;;) {
-    co_await more_.wait(anything);
-    if (closed_) co_return;
-    const std::string line = std::move(out_.front());
-    out_.pop_front();
-    const auto written = co_await io::write_all(*stream_, io::as_bytes(line));
-    if (!written) co_return close();
+    co_await channel->more_.wait(anything);
+    if (channel->closed_) co_return;
+    const std::string line = std::move(channel->out_.front());
+    channel->out_.pop_front();
+    const auto written = co_await io::write_all(*channel->stream_, io::as_bytes(line));
+    if (!written) co_return channel->close();
   }
 }
 

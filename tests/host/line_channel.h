@@ -20,8 +20,8 @@ class LineChannel {
   /// Queues one object.
   void send(const json& value);
 
-  /// Writes what is queued, until close() or the peer goes.
-  io::Task<> write();
+  /// Writes what is queued, until close() or the peer goes. Keeps the channel alive: whoever reads may leave first.
+  static io::Task<> write(std::shared_ptr<LineChannel> channel);
 
   /// The next object; `disconnected` at the end, `malformed` for what is none.
   io::Task<Result<json>> next();

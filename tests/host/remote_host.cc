@@ -47,7 +47,7 @@ io::Task<Result<std::unique_ptr<RemoteHost>>> RemoteHost::connect(io::Engine& en
   if (!transport) co_return transport.error();
   std::unique_ptr<RemoteHost> host(new RemoteHost(engine, clock, channel));
   host->transport_ = std::move(*transport);
-  host->group_.spawn("control writer", channel->write());
+  host->group_.spawn("control writer", LineChannel::write(channel));
   host->group_.spawn("control reader", host->read());
   co_return host;
 }

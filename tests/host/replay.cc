@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
+#include "stdio/io/clock.h"
 #include "stdio/io/deadline.h"
 #include "tests/host/attachment.h"
 #include "tests/host/call.h"
@@ -14,6 +17,10 @@ using What = TranscriptEntry::What;
 
 // The real client ends its JSON in a newline; the recorder's own requests, told by their ids, do not.
 constexpr int64_t kFirstInjectedId = int64_t{1} << 40;
+
+// Requests that were not recorded.
+constexpr int64_t kFirstRepeatedId = int64_t{1} << 41;
+constexpr std::chrono::milliseconds kShutdownPause{500};
 
 constexpr std::string_view kInput = "replay\n";
 constexpr std::string_view kTerminalInput = "replay\nreplay\nreplay\n\x04";
@@ -43,6 +50,7 @@ json inner_json(const json& object, std::string_view name) {
 struct Replay::Process {
   explicit Process(io::Executor executor) : changed(executor, "stdin connection") {}
 
+  std::string container;
   std::vector<io::Port> outputs;
   io::Port input_port = 0;
   std::unique_ptr<io::Stream> input;
@@ -142,6 +150,7 @@ io::Task<Result<>> Replay::request(const TranscriptEntry& entry) {
     if (entry.id < kFirstInjectedId) payload += '\n';
   }
   if (entry.type == value(Message::negotiate_protocol)) negotiated_ = true;
+  if (entry.type == value(Message::shutdown_graceful)) group_.spawn("shutdown again", ask_again(payload));
   calls_[entry.id] = client_->send(entry.type, entry.id, std::move(payload));
   co_return Result<>();
 }
@@ -225,8 +234,9 @@ Result<> Replay::open_streams(int64_t id, json& body) {
   const json parameters = inner_json(*settings, "ProcessParameters");
   const json* oci = member(parameters, "OciProcess");
   auto process = std::make_shared<Process>(engine_.executor());
+  process->container = text_of(body, "ContainerId");
   process->terminal = oci != nullptr ? flag_of(*oci, "terminal") : flag_of(parameters, "EmulateConsole");
-  if (oci == nullptr && terminals_[text_of(body, "ContainerId")]) process->terminal = true;
+  if (oci == nullptr && terminals_[process->container]) process->terminal = true;
   for (const StreamName& stream : kStreams) {
     if (!flag_of(parameters, stream.flag)) continue;
     const io::Port port = ports_.next();
@@ -274,6 +284,18 @@ io::Task<> Replay::feed(std::shared_ptr<Process> process) {
   const auto written = co_await io::write_all(*process->input, io::as_bytes(text));
   discard(written, "a process may end without reading");
   if (!process->terminal) process->input->shut_write();
+}
+
+io::Task<> Replay::ask_again(std::string payload) {
+  const auto body = parse_json(payload);
+  if (!body) co_return;
+  const std::string container = text_of(*body, "ContainerId");
+  auto runs = [&container](const auto& entry) { return entry.second->container == container; };
+  for (;;) {
+    co_await io::sleep_until(engine_.executor(), clock_, clock_.now() + kShutdownPause);
+    if (std::ranges::none_of(running_, runs)) co_return;
+    client_->send(value(Message::shutdown_graceful), kFirstRepeatedId + repeated_++, payload);
+  }
 }
 
 void Replay::compare(const TranscriptEntry& entry, uint32_t request, const json& live) {

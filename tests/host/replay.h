@@ -52,6 +52,10 @@ class Replay {
   Result<> offer(const std::shared_ptr<Process>& process);
   void drop();
   io::Task<> feed(std::shared_ptr<Process> process);
+
+  /// Repeats a graceful shutdown while the container runs: a program that has just been started may not have its
+  /// handler in place yet, and an init process without one is deaf to SIGTERM.
+  io::Task<> ask_again(std::string payload);
   void compare(const TranscriptEntry& entry, uint32_t request, const json& live);
 
   io::Engine& engine_;
@@ -69,6 +73,7 @@ class Replay {
   std::map<int64_t, int64_t> waits_;                      ///< id of a WaitForProcess to the recorded pid
   std::map<std::string, bool> terminals_;                 ///< by container: its init process has one
   NumberMap pids_;
+  int64_t repeated_ = 0;
   std::vector<std::string> found_;
   io::TaskGroup group_;
 };
