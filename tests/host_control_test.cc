@@ -111,9 +111,8 @@ TEST_CASE("server: calls made during an outage wait for the guest, and its retur
 }
 
 TEST_CASE("server: a client whose server goes is told, not left waiting") {
-  std::unique_ptr<host::RemoteHost> client;
   Served served;
-  client = served.client();
+  auto client = served.client();
   auto exit = served.loop.start(client->exited("c1"));
   served.loop.settle();
   ::kill(::getpid(), SIGUSR1);
