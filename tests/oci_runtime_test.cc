@@ -1,0 +1,167 @@
+// The OCI runtime as a program that may be missing, hang or talk nonsense; and the reaper, which collects what it leaves.
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "runtime/oci_cli.h"
+#include "tests/support/loop.h"
+#include "tests/support/temp_dir.h"
+
+namespace gcs::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using test::TempDir;
+
+/// Drives a shell script in the place of crun; $bundle stands for a directory.
+struct Bench {
+  explicit Bench(const std::string& script, std::chrono::milliseconds limit = 20s) {
+    test::put_file(dir / "runtime", "#!/bin/sh\n" + script);
+    REQUIRE(::chmod((dir / "runtime").c_str(), 0755) == 0);
+    test::put_dir(dir / "bundle");
+    use(dir / "runtime", limit);
+    REQUIRE(reaper.start());
+    reaping.emplace(loop.start(reaper.run()));
+  }
+  ~Bench() {
+    loop.group().cancel();
+    loop.run_until([this] { return reaping->done(); });
+  }
+
+  void use(const std::string& binary, std::chrono::milliseconds limit) {
+    runtime::OciCliSettings settings;
+    settings.binary = binary;
+    settings.scratch_dir = dir / "scratch";
+    settings.time_limit = limit;
+    oci = runtime::make_oci_cli(reaper, loop.engine(), loop.clock(), settings);
+  }
+
+  Result<runtime::StartedProcess> create(bool terminal = false) {
+    runtime::ContainerStdio stdio;
+    stdio.terminal = terminal;
+    return loop.run(oci->create("c1", dir / "bundle", stdio));
+  }
+
+  /// Nothing of an invocation is left: no scratch file, no child.
+  bool clean() {
+    const bool no_files = !test::exists(dir / "scratch") || std::filesystem::is_empty(dir / "scratch");
+    return no_files && ::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD;
+  }
+
+  TempDir dir;
+  Loop loop;
+  runtime::Reaper reaper{loop.engine()};
+  std::unique_ptr<runtime::OciRuntime> oci;
+  std::optional<Running<Done>> reaping;
+};
+
+// Finds the value of a flag of the runtime's command line: $(flag --pid-file "$@")
+constexpr const char* kFlag = R"sh(flag() { want=$1; shift; while [ "$1" != "$want" ]; do shift; done; echo "$2"; }
+)sh";
+
+}  // namespace
+
+TEST_CASE("runtime: a binary that is missing is an error that names it") {
+  Bench bench("");
+  bench.use("/no/such/crun", 20s);
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK(created.error().message().find("/no/such/crun") != std::string::npos);
+  CHECK_FALSE(bench.loop.run(bench.oci->kill("c1", SIGTERM, false)));
+  CHECK_FALSE(bench.loop.run(bench.oci->remove("c1", true)));
+  CHECK(bench.clean());
+}
+
+TEST_CASE("runtime: one that hangs is killed when its time is over") {
+  Bench bench("exec sleep 1000", 50ms);
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK(created.error().code() == Errc::timed_out);
+  const auto killed = bench.loop.run(bench.oci->kill("c1", SIGTERM, false));
+  REQUIRE_FALSE(killed);
+  CHECK(killed.error().code() == Errc::timed_out);
+  bench.loop.run_until([&] { return bench.clean(); });
+}
+
+TEST_CASE("runtime: garbage in its log and on its output is an error with a text, however much of it there is") {
+  Bench bench(std::string(kFlag) + R"sh(
+[ "$1" = delete ] || { head -c 300000 /dev/urandom >"$(flag --log "$@")"; }
+head -c 300000 /dev/urandom
+exit 1)sh");
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK_FALSE(created.error().message().empty());
+  CHECK(created.error().message().size() < 70'000);
+  const auto removed = bench.loop.run(bench.oci->remove("c1", true));
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().message().size() < 70'000);
+  CHECK(bench.clean());
+}
+
+TEST_CASE("runtime: one that claims success without a process is not believed") {
+  for (const char* script : {"exit 0", "echo nonsense >\"$(flag --pid-file \"$@\")\"", ": >\"$(flag --pid-file \"$@\")\"",
+                             "echo 1 >\"$(flag --pid-file \"$@\")\"", "echo $PPID >\"$(flag --pid-file \"$@\")\"",
+                             "echo 999999999 >\"$(flag --pid-file \"$@\")\""}) {
+    CAPTURE(script);
+    Bench bench(std::string(kFlag) + script);
+    CHECK_FALSE(bench.create());
+    CHECK(bench.clean());
+  }
+}
+
+TEST_CASE("runtime: one that is killed is reported by its signal, as a shell does") {
+  Bench bench("kill -KILL $$");
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK(created.error().message().find("137") != std::string::npos);
+}
+
+TEST_CASE("runtime: the last error of its log is what is told") {
+  Bench bench(std::string(kFlag) + R"sh(
+echo '{"level":"error","msg":"the first thing"}' >>"$(flag --log "$@")"
+echo '{"level":"error","msg":"the real thing"}' >>"$(flag --log "$@")"
+exit 1)sh");
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK(created.error().message().find("the real thing") != std::string::npos);
+}
+
+TEST_CASE("runtime: the process it leaves behind is ours, and so is its exit code, whichever of the two ends first") {
+  // Once it is another program, the shell that plays the runtime collects nobody.
+  Bench bench(std::string(kFlag) + R"sh(
+file=$(flag --pid-file "$@")
+sh -c 'while [ -d /proc/$0 ] && [ "$(cat /proc/$0/comm)" != sleep ]; do :; done; exit 7' $$ &
+echo $! >"$file"
+exec sleep 0.02)sh");
+  for (int round = 0; round < 20; ++round) {
+    auto created = bench.create();
+    REQUIRE(created);
+    CHECK(bench.loop.run(created->child->exited()).code == 7);
+  }
+  CHECK(bench.clean());
+}
+
+TEST_CASE("reaper: a process that nobody claims is collected, and its status goes to nobody") {
+  Bench bench("sh -c 'exit 3' & sh -c 'exit 4' & exit 9");
+  const auto removed = bench.loop.run(bench.oci->remove("c1", false));
+  REQUIRE_FALSE(removed);
+  bench.loop.run_until([&] { return bench.clean(); });
+}
+
+TEST_CASE("reaper: a child is never signalled after its pid was given back") {
+  Bench bench("");
+  runtime::Command command;
+  command.argv = {"/bin/true"};
+  auto child = bench.reaper.spawn(command);
+  REQUIRE(child);
+  bench.loop.run((*child)->exited());
+  const auto sent = (*child)->kill(SIGKILL);
+  REQUIRE_FALSE(sent);
+  CHECK(sent.error().code() == Errc::process_not_found);
+}
+
+}  // namespace gcs::testing
