@@ -13,11 +13,15 @@ constexpr size_t kMaxQueued = 1 << 20;
 // More than a VM of ten thousand processes has waits.
 constexpr size_t kMaxRequests = 1 << 16;
 
+// What the requests being handled may hold together: one as long as a frame can be, and more of the ordinary ones than
+// a host has in flight.
+constexpr size_t kMaxRequestBytes = 24u << 20;
+
 // What one write carries at most; several small frames leave together.
 constexpr size_t kMaxWrite = 64 * 1024;
 
 /// Answers one request. Outlives the session that read it.
-io::Task<> serve(Exchange& exchange, Origin origin, Body body, uint64_t ticket) {
+io::Task<> serve(Exchange& exchange, Origin origin, Body body, size_t size, uint64_t ticket) {
   const bool is_wait = origin.type == static_cast<uint32_t>(MessageType::wait_for_process);
   if (exchange.sequential) {
     auto my_turn = [&exchange, ticket] { return exchange.serving == ticket; };
@@ -25,6 +29,7 @@ io::Task<> serve(Exchange& exchange, Origin origin, Body body, uint64_t ticket) 
     if (is_wait) exchange.end_turn();  // it had its turn to start, and holds up nobody
   }
   const std::string payload = co_await exchange.dispatch.answer(origin.type, std::move(body));
+  exchange.request_bytes -= size;
   exchange.push(answer(std::move(origin), payload));
   if (exchange.sequential && !is_wait) exchange.end_turn();
 }
@@ -71,7 +76,8 @@ io::Task<Error> Session::run() {
 
 io::Task<Error> Session::read() {
   auto room = [this] {
-    return exchange_.outbox.queued_bytes() < kMaxQueued && exchange_.requests.size() < kMaxRequests;
+    return exchange_.outbox.queued_bytes() < kMaxQueued && exchange_.requests.size() < kMaxRequests &&
+           exchange_.request_bytes < kMaxRequestBytes;
   };
   for (;;) {
     co_await exchange_.changed.wait(room);
@@ -84,6 +90,8 @@ io::Task<Error> Session::read() {
     } else {
       begin(frame->header, std::move(body));
     }
+    // What can be answered at once is answered now, so that the bound above sees it.
+    co_await io::next_turn(exchange_.requests.executor());
   }
 }
 
@@ -117,8 +125,9 @@ void Session::begin(const Header& header, Body body) {
   }
   exchange_.outbox.saw_request(origin);
   const uint64_t ticket = exchange_.next_ticket++;
+  exchange_.request_bytes += header.size;
   std::string name = name_of(header.type) + " " + std::to_string(header.id);
-  exchange_.requests.spawn(std::move(name), serve(exchange_, std::move(origin), std::move(body), ticket));
+  exchange_.requests.spawn(std::move(name), serve(exchange_, std::move(origin), std::move(body), header.size, ticket));
 }
 
 io::Task<> Session::write() {

@@ -33,6 +33,7 @@ struct Exchange {
   io::Condition turn;        ///< sequential mode: the request before has ended
   uint64_t next_ticket = 0;  ///< of the next request
   uint64_t serving = 0;      ///< the ticket whose turn it is
+  size_t request_bytes = 0;  ///< frames of the requests being handled
   io::TaskGroup requests;
 };
 

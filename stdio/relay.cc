@@ -32,6 +32,7 @@ io::Task<> OutputRelay::run() {
     const bool more = co_await forward(*lease);
     if (more) continue;
 
+    source_ended_ = true;
     // The end is told by a half-close. The host's answer to it, its own close, is seen by whoever watches the
     // connection, and closes the slot; a break before that empties it, and the end is told again to the next one.
     state_ = RelayState::confirming;
@@ -56,12 +57,18 @@ InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool&
 
 io::Task<> InputRelay::run() {
   const Closing closing(sink_);
+  BufferPool::Buffer buffer;
+  bool more = false;  // the last read filled the buffer, so there is no need to ask first
   for (;;) {
     const auto lease = co_await slot_.acquire();
     if (!lease) break;
-    discard(co_await (*lease)->wait_readable(), "the read that follows tells what is wrong");
-    auto buffer = pool_.take();
+    if (!more) {
+      buffer.give_back();
+      discard(co_await (*lease)->wait_readable(), "the read that follows tells what is wrong");
+      buffer = pool_.take();
+    }
     const auto n = co_await (*lease)->read_some(buffer.bytes());
+    more = n && *n == buffer.bytes().size();
     if (n && *n > 0) {
       const auto written = co_await io::write_all(*sink_, buffer.bytes().first(*n));
       if (!written) break;  // the process has closed its stdin

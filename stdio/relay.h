@@ -25,6 +25,9 @@ class OutputRelay {
   io::Task<> run();
   RelayState state() const { return state_; }
 
+  /// The process has closed its end, so that whatever comes later is not what ended the stream.
+  bool source_ended() const { return source_ended_; }
+
  private:
   io::Task<bool> forward(const Lease& lease);
 
@@ -33,6 +36,7 @@ class OutputRelay {
   BufferPool& pool_;
   std::unique_ptr<Pump> pump_;
   RelayState state_ = RelayState::reading;
+  bool source_ended_ = false;
 };
 
 /// Moves what the host sends to a process's stdin. The host's orderly end closes the pipe (a pty stays open); a broken

@@ -12,6 +12,11 @@ constexpr std::chrono::seconds kHeldOpenLimit{10};
 // The biggest lever on a relay's cost (ARCHITECTURE.md): one splice or read then moves up to 256 KiB.
 constexpr int kPipeSize = 256 * 1024;
 
+/// Refused for a pty, which stays as it is.
+void grow_pipe(const io::Stream& end) {
+  ::fcntl(end.native_handle(), F_SETPIPE_SZ, kPipeSize);
+}
+
 }  // namespace
 
 StreamSet::StreamSet(StdioContext& context, std::string name)
@@ -46,10 +51,9 @@ io::Task<Result<>> StreamSet::dial(StreamPorts ports) {
 
 void StreamSet::start(ProcessEnds ends) {
   if (ends.pty) {
-    const std::shared_ptr<io::Stream> master = std::move(ends.pty);
-    pty_ = master;
-    if (in_) start_input(master);
-    if (out_) start_output(*out_, "stdout", master);
+    pty_ = std::move(ends.pty);
+    if (in_) start_input(pty_);
+    if (out_) start_output(*out_, "stdout", pty_);
   } else {
     if (in_ && ends.in) start_input(std::move(ends.in));
     if (out_ && ends.out) start_output(*out_, "stdout", std::move(ends.out));
@@ -58,13 +62,14 @@ void StreamSet::start(ProcessEnds ends) {
 }
 
 void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source) {
-  ::fcntl(source->native_handle(), F_SETPIPE_SZ, kPipeSize);  // refused for a pty, which stays as it is
+  grow_pipe(*source);
   output.relay.emplace(std::move(source), output.channel.slot(), context_.pool);
   output.relay_task = group_.spawn(name_ + " " + stream + " relay", output.relay->run());
   group_.spawn(name_ + " " + stream + " keeper", keep_output(output));
 }
 
 void StreamSet::start_input(std::shared_ptr<io::Stream> sink) {
+  grow_pipe(*sink);
   in_relay_.emplace(std::move(sink), in_->slot(), context_.pool, context_.link);
   in_relay_task_ = group_.spawn(name_ + " stdin relay", in_relay_->run());
   group_.spawn(name_ + " stdin keeper", keep_input());
@@ -73,9 +78,13 @@ void StreamSet::start_input(std::shared_ptr<io::Stream> sink) {
 io::Task<> StreamSet::keep_output(Output& output) {
   co_await output.channel.keep_output();
   // The relay may be waiting for the process, and nothing that it would read can be delivered any more. A pty has one
-  // end for both directions: without its output it is hung up, as a closed terminal is.
+  // end for both directions: when the host closes its output it is hung up, as a closed terminal is. But a process that
+  // merely closed its own side may open the terminal again, and keeps it until it exits.
   group_.cancel(output.relay_task);
-  if (!pty_.expired() && in_) in_->slot().close();
+  if (pty_ != nullptr && !output.relay->source_ended()) {
+    pty_.reset();
+    if (in_) in_->slot().close();
+  }
   ended_.notify_all();
 }
 
@@ -119,15 +128,15 @@ io::Task<> StreamSet::stop() {
   ended_.notify_all();
   group_.cancel();
   co_await group_.join();
+  pty_.reset();
 }
 
 Result<> StreamSet::resize(uint16_t rows, uint16_t columns) {
-  const auto pty = pty_.lock();
-  if (pty == nullptr) return Error(Errc::wrong_state, "the process has no terminal");
+  if (pty_ == nullptr) return Error(Errc::wrong_state, "the process has no terminal");
   winsize size{};
   size.ws_row = rows;
   size.ws_col = columns;
-  if (::ioctl(pty->native_handle(), TIOCSWINSZ, &size) != 0) return sys_error("resize the terminal");
+  if (::ioctl(pty_->native_handle(), TIOCSWINSZ, &size) != 0) return sys_error("resize the terminal");
   return {};
 }
 

@@ -72,7 +72,7 @@ class StreamSet {
   io::TaskGroup::TaskId in_relay_task_ = 0;
   std::optional<Output> out_;
   std::optional<Output> err_;
-  std::weak_ptr<io::Stream> pty_;
+  std::shared_ptr<io::Stream> pty_;  ///< held until the exit: letting go of it hangs the terminal up
   io::Condition ended_;
   io::TaskGroup group_;
 };

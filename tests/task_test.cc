@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -157,6 +159,26 @@ TEST_CASE("offload: more jobs than threads all run") {
   }
   loop.run_until([&] { return std::all_of(running.begin(), running.end(), [](auto& r) { return r.done(); }); });
   for (int i = 0; i < 50; ++i) CHECK(*running[static_cast<size_t>(i)].value() == i);
+}
+
+TEST_CASE("offload: threads that have ended are given back, stack and all") {
+  Loop loop;
+  Offload offload(loop.executor(), 0ms);
+  std::set<std::string> stacks;  // mappings: a thread that nobody joined keeps its stack
+  std::function<Result<int>()> job = [&stacks]() -> Result<int> {
+    int here = 0;
+    stacks.insert(std::to_string(reinterpret_cast<uintptr_t>(&here) >> 20));
+    return here;
+  };
+  auto alone = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks)) == 1;
+  };
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(loop.run(offload.call<int>(job)));
+    while (!alone()) std::this_thread::yield();
+  }
+  CHECK(stacks.size() < 10);
 }
 
 TEST_CASE("error: what a vanished host makes of an errno is disconnected, row by row") {

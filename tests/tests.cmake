@@ -39,8 +39,25 @@ endfunction()
 gcs_bench(containers containers)
 gcs_bench(replay replay)
 
+# The agent as a whole, driven by the companion's library.
+file(GLOB agent_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/agent/*.cc)
+add_executable(agent_test ${agent_sources})
+target_link_libraries(agent_test PRIVATE gcs_test_main gcs_host_lib)
+target_precompile_headers(agent_test REUSE_FROM gcs_io)
+function(gcs_agent_test name agent runtime engine)
+  add_test(NAME ${name} COMMAND ${bench} $<TARGET_FILE:agent_test>)
+  set_tests_properties(${name} PROPERTIES LABELS containers TIMEOUT 600
+    ENVIRONMENT "GCS=${agent};RUNTIME=${runtime};IO=${engine}")
+endfunction()
+gcs_agent_test(agent_crun_uring $<TARGET_FILE:gcs> crun uring)
+gcs_agent_test(agent_crun_epoll $<TARGET_FILE:gcs> crun epoll)
+gcs_agent_test(agent_runc_uring $<TARGET_FILE:gcs> runc uring)
+gcs_agent_test(agent_release ${shipped}/gcs crun uring)
+
 # The image in QEMU, over vsock loopback: one at a time, for a guest's clock runs on while it starves.
 add_test(NAME vm_machine COMMAND ${CMAKE_SOURCE_DIR}/tests/vm machine)
 add_test(NAME vm_main COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main)
 add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
 set_tests_properties(vm_machine vm_main vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
+
+include(tests/bench/bench.cmake)

@@ -6,7 +6,6 @@ namespace gcs::io {
 namespace {
 
 constexpr unsigned kMaxThreads = 4;
-constexpr std::chrono::seconds kIdleTime{2};
 
 }  // namespace
 
@@ -21,16 +20,7 @@ class Offload::Job final : public Suspension {
   }
 
  private:
-  void start() override {
-    const std::lock_guard lock(offload_.mutex_);
-    offload_.queue_.push_back(this);
-    if (offload_.idle_ == 0 && offload_.alive_ < kMaxThreads) {
-      ++offload_.alive_;
-      offload_.threads_.emplace_back([&offload = offload_] { offload.work(); });
-    } else {
-      offload_.wake_.notify_one();
-    }
-  }
+  void start() override { offload_.add(this); }
 
   void cancel() override {}  // see the class comment
 
@@ -44,7 +34,28 @@ Offload::~Offload() {
     ending_ = true;
   }
   wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (auto& [id, thread] : threads_) thread.join();
+}
+
+void Offload::add(Job* job) {
+  const std::lock_guard lock(mutex_);
+  join_ended();
+  queue_.push_back(job);
+  wake_.notify_one();
+  // Idle threads that were woken for earlier jobs still count as idle, but those jobs count as well.
+  if (queue_.size() <= idle_ || threads_.size() == kMaxThreads) return;
+  std::thread thread([this] { work(); });
+  const auto id = thread.get_id();
+  threads_.emplace(id, std::move(thread));
+}
+
+/// Short waits: a thread that is on this list only has to return.
+void Offload::join_ended() {
+  for (const auto id : ended_) {
+    threads_.at(id).join();
+    threads_.erase(id);
+  }
+  ended_.clear();
 }
 
 Task<> Offload::run(std::function<void()> job) {
@@ -61,10 +72,10 @@ void Offload::work() {
     while (queue_.empty()) {
       if (ending_) return;
       ++idle_;
-      const bool woken = wake_.wait_for(lock, kIdleTime) == std::cv_status::no_timeout;
+      const bool woken = wake_.wait_for(lock, idle_time_) == std::cv_status::no_timeout;
       --idle_;
       if (!woken && queue_.empty()) {
-        --alive_;
+        ended_.push_back(std::this_thread::get_id());
         return;
       }
     }

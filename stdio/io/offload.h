@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -20,7 +22,9 @@ namespace gcs::io {
 /// a descriptor) must not leak. Jobs therefore bound their own time.
 class Offload {
  public:
-  explicit Offload(Executor executor) : executor_(executor) {}
+  /// A thread without a job ends after `idle_time`.
+  explicit Offload(Executor executor, std::chrono::milliseconds idle_time = std::chrono::seconds(2))
+      : executor_(executor), idle_time_(idle_time) {}
   ~Offload();
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
@@ -39,15 +43,18 @@ class Offload {
 
  private:
   class Job;
+  void add(Job* job);
   void work();
+  void join_ended();
 
   Executor executor_;
+  std::chrono::milliseconds idle_time_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job*> queue_;
-  std::vector<std::thread> threads_;
+  std::map<std::thread::id, std::thread> threads_;
+  std::vector<std::thread::id> ended_;  ///< of threads_, not yet joined
   unsigned idle_ = 0;
-  unsigned alive_ = 0;
   bool ending_ = false;
 };
 

@@ -12,8 +12,8 @@ namespace {
 constexpr unsigned kEntries = 256;
 
 // Not in liburing 2.3's header under these names on every kernel header set; values are the kernel's ABI.
-constexpr std::array<unsigned, 3> kSetupTries = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-                                                 IORING_SETUP_COOP_TASKRUN, 0};
+constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+constexpr std::array<unsigned, 3> kSetupTries = {kDeferred, IORING_SETUP_COOP_TASKRUN, 0};
 
 }  // namespace
 
@@ -117,34 +117,47 @@ Task<int> Ring::poll(int fd, short events) {
 }
 
 bool Ring::turn() {
-  // get_events is what runs deferred task work (DEFER_TASKRUN) and flushes an overflowed completion queue; without
-  // entries to submit it costs one system call, and only when the loop was woken.
+  // What completes from here on is found by looking; only a loop that goes to sleep wants to be signalled.
+  io_uring_cq_eventfd_toggle(ring_.get(), false);
   if (queued_ > 0) {
     queued_ = 0;
     io_uring_submit_and_get_events(ring_.get());
-  } else if ((setup_flags_ & IORING_SETUP_DEFER_TASKRUN) != 0 || io_uring_cq_has_overflow(ring_.get())) {
+  } else if (has_hidden_completions()) {
     io_uring_get_events(ring_.get());
   }
-  // Completions are copied out first: a resumed task may queue operations, and a full queue submits.
   bool ran = false;
+  while (run_completed()) ran = true;
+  if (ran) return true;
+  io_uring_cq_eventfd_toggle(ring_.get(), true);
+  // Between the last look and the signal's arming something may have completed.
+  if (has_hidden_completions()) io_uring_get_events(ring_.get());
+  return run_completed();
+}
+
+/// Completions that need a system call before they can be seen: deferred task work, an overflowed queue.
+bool Ring::has_hidden_completions() const {
+  const unsigned flags = *ring_->sq.kflags;
+  return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+/// Runs the tasks of up to 64 completions. They are copied out first: a resumed task may queue operations, and a full
+/// queue submits.
+bool Ring::run_completed() {
   std::array<io_uring_cqe*, 64> batch;
   struct Done {
     Suspension* op;
     int result;
   };
   std::array<Done, 64> done;
-  for (;;) {
-    const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size());
-    if (count == 0) return ran;
-    for (unsigned i = 0; i < count; ++i) {
-      done[i] = {static_cast<Suspension*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
-    }
-    io_uring_cq_advance(ring_.get(), count);
-    for (unsigned i = 0; i < count; ++i) {
-      if (done[i].op != nullptr) done[i].op->resume(done[i].result);
-    }
-    ran = true;
+  const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size());
+  for (unsigned i = 0; i < count; ++i) {
+    done[i] = {static_cast<Suspension*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
   }
+  io_uring_cq_advance(ring_.get(), count);
+  for (unsigned i = 0; i < count; ++i) {
+    if (done[i].op != nullptr) done[i].op->resume(done[i].result);
+  }
+  return count > 0;
 }
 
 }  // namespace gcs::io

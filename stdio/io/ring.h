@@ -33,10 +33,11 @@ class Ring {
   Task<int> send(int fd, Bytes data);
   Task<int> poll(int fd, short events);
 
-  /// Submits what is queued and runs every task whose operation has completed; true when any ran.
+  /// Submits what is queued and runs every task whose operation has completed; true when any ran. When none did, the
+  /// eventfd is armed and the loop may sleep.
   bool turn();
 
-  /// Readable when completions wait; the loop sleeps on it.
+  /// Signalled once by a completion after a turn in which nothing ran; the loop sleeps on it.
   int event_fd() const { return event_fd_.get(); }
 
   unsigned setup_flags() const { return setup_flags_; }
@@ -47,6 +48,8 @@ class Ring {
   explicit Ring(Executor executor);
   io_uring_sqe* next_entry();
   void cancel(Op& op);
+  bool has_hidden_completions() const;
+  bool run_completed();
   Task<int> run(Op& op, const char* what);
 
   Executor executor_;

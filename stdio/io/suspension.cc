@@ -43,4 +43,18 @@ void Suspension::post(int value) {
   asio::post(*executor_, [this, value] { resume(value); });
 }
 
+namespace {
+
+class Turn final : public Suspension {
+  void start() override { post(0); }
+  void cancel() override {}  // it ends by itself
+};
+
+}  // namespace
+
+Task<> next_turn(Executor executor) {
+  Turn turn;
+  co_await turn.wait(executor, "next turn");
+}
+
 }  // namespace gcs::io

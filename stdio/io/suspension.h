@@ -48,4 +48,7 @@ class Suspension {
   bool posted_ = false;
 };
 
+/// Lets everything else that can run go first.
+Task<> next_turn(Executor executor);
+
 }  // namespace gcs::io

@@ -1,0 +1,186 @@
+// Hosts that send nonsense, too much, or do not read: the agent answers what can be answered, and goes on.
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/agent/stage.h"
+#include "tests/host/call.h"
+
+namespace gcs::testing {
+namespace {
+
+using nlohmann::json;
+using host::Message;
+
+constexpr uint64_t kAllowedGrowthKib = 16 * 1024;  // design 9.1
+
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Sanitizers keep what is freed, so that only what ships tells.
+void check_growth(Stage& stage, uint64_t before_kib) {
+  if (stage.agent.sanitized()) return;
+  CHECK(stage.agent.footprint()->rss_kib < before_kib + kAllowedGrowthKib);
+}
+
+/// A script in the place of the OCI runtime.
+std::string fake_runtime(const std::string& script) {
+  const std::string path = "/run/fake-runtime";
+  std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+  REQUIRE(::chmod(path.c_str(), 0755) == 0);
+  return path;
+}
+
+}  // namespace
+
+TEST_CASE("agent: frames that cannot be are the end of a connection, and of nothing else") {
+  Stage stage;
+  const auto spec = busybox({"sleep", "1000"});
+  const auto process = stage.run(spec);
+  for (const uint32_t size : {0u, 15u, 1u << 30, 0xffffffffu}) {
+    CAPTURE(size);
+    stage.host.client().send_bytes(host::encode_header({host::value(Message::start), size, 1}));
+    stage.loop.run(stage.host.client().lost());
+    const auto again = stage.loop.run(stage.host.client().connect());
+    REQUIRE_MESSAGE(again, again.error().message());
+  }
+  CHECK(stage.loop.run(host::process_ids(stage.host, spec.id))->size() == 1);
+  CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));
+  stage.remove(spec);
+}
+
+TEST_CASE("agent: ten thousand requests of an unknown type are all refused, and cost nothing that stays") {
+  Stage stage;
+  const uint64_t before = stage.agent.footprint()->rss_kib;
+  std::vector<std::shared_ptr<host::Call>> calls;
+  for (int i = 0; i < 10'000; ++i) {
+    calls.push_back(stage.host.client().send(0x10109901, stage.host.client().next_id(), "{}"));
+  }
+  for (const auto& call : calls) {
+    const auto answer = stage.loop.run(stage.host.client().answer(call));
+    REQUIRE(answer);
+    REQUIRE_FALSE(host::outcome(*answer));
+  }
+  check_growth(stage, before);
+}
+
+TEST_CASE("agent: a host that never reads its bridge costs a bounded amount, and streams go on meanwhile") {
+  Stage stage;
+  auto cat = stage.loop.run(host::execute_in_vm(
+      stage.host, command({"/run/layers/busybox/bin/busybox", "cat"}), host::Streams{true, true, false}));
+  REQUIRE_MESSAGE(cat, cat.error().message());
+  const uint64_t before = stage.agent.footprint()->rss_kib;
+  stage.host.client().stop_reading(true);
+  std::vector<std::shared_ptr<host::Call>> calls;
+  for (int i = 0; i < 10'000; ++i) {
+    calls.push_back(stage.host.client().send(host::value(Message::dump_stacks), stage.host.client().next_id(), "{}"));
+  }
+  std::string got(5, ' ');
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(stage.loop.run(io::write_all(*(*cat)->in, io::as_bytes("hello"))));
+    REQUIRE(stage.loop.run(io::read_full(*(*cat)->out, std::as_writable_bytes(std::span(got)))));
+    REQUIRE(got == "hello");
+  }
+  check_growth(stage, before);
+  stage.host.client().stop_reading(false);
+  for (const auto& call : calls) REQUIRE(stage.loop.run(stage.host.client().answer(call)));
+}
+
+TEST_CASE("agent: a stream that is never read stops its process, and nobody else") {
+  Stage stage;
+  const uint64_t before = stage.agent.footprint()->rss_kib;
+  auto yes = stage.loop.run(host::execute_in_vm(stage.host, command({"/run/layers/busybox/bin/busybox", "yes"}),
+                                                host::Streams{false, true, false}));
+  REQUIRE_MESSAGE(yes, yes.error().message());
+  for (int i = 0; i < 100; ++i) CHECK(stage.loop.run(host::stacks(stage.host)));
+  check_growth(stage, before);
+  REQUIRE(stage.loop.run((*yes)->signal(9)));
+  std::vector<std::byte> rest(1 << 20);
+  while (*stage.loop.run(io::read_full(*(*yes)->out, rest)) == rest.size()) continue;
+  (*yes)->out.reset();
+  CHECK(*stage.loop.run((*yes)->wait()) == 0xffffffff);  // as upstream says it of processes of the VM
+}
+
+TEST_CASE("agent: ids that are no names are refused by the field's name") {
+  Stage stage;
+  for (const std::string& id : {std::string("../x"), std::string(".."), std::string("a/b"), std::string("a\0b", 3),
+                                std::string(10 * 1024, 'a'), std::string()}) {
+    CAPTURE(id.substr(0, 20));
+    auto spec = busybox({"true"});
+    spec.id = id;
+    json config = {{"SchemaVersion", {{"Major", 2}, {"Minor", 1}}},
+                   {"OciBundlePath", "/run/gcs/c/x"},
+                   {"OciSpecification", host::oci_spec(spec)}};
+    const json body = {{"ContainerId", id}, {"ContainerConfig", config.dump()}};
+    CHECK(has(stage.refusal(Message::create, body), "ContainerId"));
+  }
+}
+
+TEST_CASE("agent: a second container of the same name is refused, and the first goes on") {
+  Stage stage;
+  const auto spec = busybox({"sleep", "1000"});
+  const auto process = stage.run(spec);
+  json config = {{"SchemaVersion", {{"Major", 2}, {"Minor", 1}}},
+                 {"OciBundlePath", spec.bundle()},
+                 {"OciSpecification", host::oci_spec(spec)}};
+  const json again = {{"ContainerId", spec.id}, {"ContainerConfig", config.dump()}};
+  const auto said = stage.ask(Message::create, again);
+  CHECK(static_cast<uint32_t>(said["Result"].get<int64_t>()) == static_cast<uint32_t>(host::HResult::already_exists));
+  CHECK(stage.loop.run(host::process_ids(stage.host, spec.id))->size() == 1);
+  CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));
+  stage.remove(spec);
+}
+
+TEST_CASE("agent: a layer that does not exist is named, and nothing stays mounted") {
+  Stage stage;
+  auto spec = busybox({"true"});
+  spec.layers = {"/run/layers/busybox", "/run/layers/none"};
+  const auto combined = stage.loop.run(host::combine_layers(stage.host, spec));
+  REQUIRE_FALSE(combined);
+  CHECK(has(combined.error().message(), "/run/layers/none"));
+  CHECK_FALSE(has(stage.agent.mounts(), spec.id));
+}
+
+TEST_CASE("agent: a process without a program is refused, in the VM and in a container") {
+  Stage stage;
+  CHECK_FALSE(stage.loop.run(host::execute_in_vm(stage.host, command({}), {false, false, false})));
+  const auto spec = busybox({"sleep", "1000"});
+  const auto process = stage.run(spec);
+  CHECK_FALSE(stage.loop.run(host::execute(stage.host, spec.id, command({}), {false, false, false})));
+  CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));
+  stage.remove(spec);
+  auto empty = busybox({});
+  REQUIRE(stage.loop.run(host::combine_layers(stage.host, empty)));
+  CHECK_FALSE(stage.loop.run(host::create_container(stage.host, empty)));
+  CHECK(stage.loop.run(host::separate_layers(stage.host, empty)));
+}
+
+TEST_CASE("agent: without its OCI runtime containers are refused, and all else is served") {
+  auto settings = settings_from_environment();
+  settings.runtime = "/no/such/crun";
+  Stage stage(settings);
+  const auto spec = busybox({"true"});
+  REQUIRE(stage.loop.run(host::combine_layers(stage.host, spec)));
+  const auto created = stage.loop.run(host::create_container(stage.host, spec));
+  REQUIRE_FALSE(created);
+  CHECK(has(created.error().message(), "/no/such/crun"));
+  CHECK(stage.loop.run(host::separate_layers(stage.host, spec)));
+  CHECK(stage.loop.run(host::stacks(stage.host)));
+}
+
+TEST_CASE("agent: while the OCI runtime hangs others are served, and the agent can be stopped") {
+  auto settings = settings_from_environment();
+  settings.runtime = fake_runtime("exec sleep 1000");
+  Stage stage(settings);
+  const auto spec = busybox({"true"});
+  REQUIRE(stage.loop.run(host::combine_layers(stage.host, spec)));
+  auto creating = stage.loop.start(host::create_container(stage.host, spec));
+  for (int i = 0; i < 100; ++i) CHECK(stage.loop.run(host::stacks(stage.host)));
+  CHECK_FALSE(creating.done());
+}
+
+}  // namespace gcs::testing
