@@ -1,5 +1,7 @@
 #include "gcs/service.h"
 
+#include <unistd.h>
+
 #include "runtime/oci_cli.h"
 #include "stdio/io/log.h"
 
@@ -20,6 +22,11 @@ runtime::OciCliSettings oci_settings(const Options& options) {
     log::error("no OCI runtime on PATH: containers cannot be created", {});
   }
   return settings;
+}
+
+/// A guest of AMD SEV-SNP has one of these; its requests are handled one after the other, as its policy wants.
+bool is_confidential() {
+  return ::access("/dev/sev", F_OK) == 0 || ::access("/dev/sev-guest", F_OK) == 0;
 }
 
 /// Where no cgroups are mounted, containers cannot have any either; the OCI runtime's error will say so.
@@ -61,7 +68,7 @@ Service::Service(const Options& options, io::Loop& loop)
       registry_(runtime_),
       handlers_{exchange_, registry_, offload_, [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
-  exchange_.sequential = options.sequential;
+  exchange_.sequential = options.sequential || is_confidential();
   // Without -v4 nothing is served, as upstream; the flag is what hosts pass for "the one protocol there is".
   if (options.v4) {
     serve_containers(handlers_);

@@ -32,9 +32,9 @@ function(gcs_bench name script)
       set_tests_properties(${name}_${runtime}_${engine} PROPERTIES LABELS containers TIMEOUT 600 SKIP_RETURN_CODE 77)
     endforeach()
   endforeach()
-  add_test(NAME ${name}_release COMMAND ${bench} ${CMAKE_SOURCE_DIR}/tests/${script} ${shipped}/gcs ${shipped}/gcs-host
+  add_test(NAME ${name}_uring_release COMMAND ${bench} ${CMAKE_SOURCE_DIR}/tests/${script} ${shipped}/gcs ${shipped}/gcs-host
     crun uring)
-  set_tests_properties(${name}_release PROPERTIES LABELS containers TIMEOUT 600 SKIP_RETURN_CODE 77)
+  set_tests_properties(${name}_uring_release PROPERTIES LABELS containers TIMEOUT 600 SKIP_RETURN_CODE 77)
 endfunction()
 gcs_bench(containers containers)
 gcs_bench(replay replay)
@@ -52,12 +52,12 @@ endfunction()
 gcs_agent_test(agent_crun_uring $<TARGET_FILE:gcs> crun uring)
 gcs_agent_test(agent_crun_epoll $<TARGET_FILE:gcs> crun epoll)
 gcs_agent_test(agent_runc_uring $<TARGET_FILE:gcs> runc uring)
-gcs_agent_test(agent_release ${shipped}/gcs crun uring)
+gcs_agent_test(agent_uring_release ${shipped}/gcs crun uring)
 
 # The image in QEMU, over vsock loopback: one at a time, for a guest's clock runs on while it starves.
 add_test(NAME vm_machine COMMAND ${CMAKE_SOURCE_DIR}/tests/vm machine)
-add_test(NAME vm_main COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main)
+add_test(NAME vm_main_uring COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=uring)
 add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
-set_tests_properties(vm_machine vm_main vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(vm_machine vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
 
 include(tests/bench/bench.cmake)
