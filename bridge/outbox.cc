@@ -66,7 +66,7 @@ Outbox::Verdict Outbox::judge(const Entry& entry) const {
   if (is(origin, MessageType::negotiate_protocol)) return Verdict::drop;  // its connection was what it was about
   if (!up) return Verdict::hold;
   if (is_of_present_host(origin)) return Verdict::send;
-  if (!is(origin, MessageType::wait_for_process)) return Verdict::drop;
+  if (!is(origin, MessageType::wait_for_process) || entry.doubtful) return Verdict::drop;
   return entry.released ? Verdict::send : Verdict::hold;
 }
 
@@ -90,8 +90,12 @@ void Outbox::negotiated(uint64_t first_id) {
   if (stale_ > stale_before) log::info("answers to a former host dropped", {{"count", stale_ - stale_before}});
 }
 
-void Outbox::session_lost() {
-  std::deque<Entry> unsent = std::exchange(in_flight_, {});
+void Outbox::session_lost(bool all_read) {
+  std::deque<Entry> unsent = std::exchange(doubtful_, {});
+  if (all_read) unsent.clear();
+  for (Entry& entry : unsent) entry.doubtful = true;
+  for (Entry& entry : in_flight_) unsent.push_back(std::move(entry));
+  in_flight_.clear();
   for (Entry& entry : ready_) unsent.push_back(std::move(entry));
   ready_.clear();
   ready_bytes_ = 0;
@@ -154,7 +158,9 @@ void Outbox::written(const Outgoing& sent) {
                                   [&](const Entry& entry) { return entry.out.frame == sent.frame; });
   if (found == in_flight_.end()) return;  // its session was lost meanwhile
   ready_bytes_ -= sent.frame->size();
+  doubtful_.push_back(std::move(*found));
   in_flight_.erase(found);
+  if (doubtful_.size() > kMaxDoubtful) doubtful_.pop_front();
   const Origin& origin = sent.origin;
   if (probes(origin) && is_of_present_host(origin)) adopt(origin.container_id, *origin.process_id);
 }

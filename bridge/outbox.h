@@ -57,7 +57,8 @@ Outgoing notification(std::string container_id, std::string_view payload);
 ///
 /// Outlives all sessions; the service owns it. Loop thread only, and it waits for nothing. While a session writes,
 /// frames are handed out by next() and stay here until written(); so a writer may vanish at any time and nothing is
-/// lost. What a session has written counts as delivered.
+/// lost. What a session has written is in doubt until confirmed() says that it was read. A loss with frames in doubt owes
+/// them again, but to the same host only: to another one a second answer would be the end of its bridge.
 class Outbox {
  public:
   /// A connection is made; nothing owed leaves before negotiated(). Numbers rise.
@@ -67,8 +68,9 @@ class Outbox {
   /// session.
   void negotiated(uint64_t first_id);
 
-  /// The connection is gone and its writer has ended: what it had not written is owed again.
-  void session_lost();
+  /// The connection is gone and its writer has ended: what it had not written is owed again, and what is in doubt as
+  /// well, unless `all_read` (the host ended the connection in order, which tells that it had read everything).
+  void session_lost(bool all_read = false);
 
   /// To be called for each request of a negotiated session before it is handled.
   void saw_request(const Origin& origin);
@@ -78,6 +80,9 @@ class Outbox {
   /// The next frame to write, in order; several may be out at a time.
   std::optional<Outgoing> next();
   void written(const Outgoing& sent);
+
+  /// The host has read everything that was written so far.
+  void confirmed() { doubtful_.clear(); }
 
   /// Puts the frame, and those handed out after it, back at the front. The stream has lost its framing: what follows
   /// must be session_lost().
@@ -99,6 +104,9 @@ class Outbox {
   static constexpr size_t kMaxOwed = 16384;  ///< more than a VM of 10,000 processes can owe
   static constexpr size_t kMaxOwedBytes = 4u << 20;
 
+  /// More small frames than a connection holds unread; those before the last so many count as read.
+  static constexpr size_t kMaxDoubtful = 4096;
+
   uint64_t stale() const { return stale_; }          ///< dropped so far, because their host is gone
   uint64_t overflown() const { return overflown_; }  ///< dropped so far, because too many were owed
 
@@ -108,6 +116,7 @@ class Outbox {
   struct Entry {
     Outgoing out;
     bool released = false;  ///< the present host knows: it named the notification's container, or adopted the wait
+    bool doubtful = false;  ///< it was written once, and may have been read
   };
 
   struct Wait {
@@ -133,6 +142,7 @@ class Outbox {
   bool negotiated_ = false;
   uint64_t host_since_ = 0;  // first session of the present host
 
+  std::deque<Entry> doubtful_;   // written, perhaps not read; at most kMaxDoubtful
   std::deque<Entry> in_flight_;  // with the writer
   std::deque<Entry> ready_;      // the writer may have them
   std::deque<Entry> held_;

@@ -68,14 +68,29 @@ io::Task<Error> Session::run() {
   conn_->shut_down();
   writer_.cancel();
   co_await writer_.join();
-  exchange_.outbox.session_lost();
+  exchange_.outbox.session_lost(all_read(loss));
   co_await io::heed_cancellation();
   if (ended) std::rethrow_exception(ended);
   co_return loss;
 }
 
+/// An orderly end of an AF_UNIX connection: close(2) with anything unread would have been a reset (unix(7)). That may
+/// have been told to the writer instead, but once.
+bool Session::all_read(const Error& loss) const {
+  const bool reset = loss.sys_errno() != 0 || write_error_ == ECONNRESET;
+  return !reset && conn_->unread().has_value();
+}
+
+/// What was written before now has been read, as far as the transport tells. Where it does not, a host that speaks has
+/// listened (migration.md 13.3).
+void Session::confirm(bool host_spoke) {
+  const auto unread = conn_->unread();
+  if (unread ? *unread == 0 : host_spoke) exchange_.outbox.confirmed();
+}
+
 io::Task<Error> Session::read() {
   auto room = [this] {
+    if (write_error_ != 0) return true;  // what the connection still holds is read, and that is not much
     return exchange_.outbox.queued_bytes() < kMaxQueued && exchange_.requests.size() < kMaxRequests &&
            exchange_.request_bytes < kMaxRequestBytes;
   };
@@ -83,6 +98,7 @@ io::Task<Error> Session::read() {
     co_await exchange_.changed.wait(room);
     auto frame = co_await reader_.next(*conn_);
     if (!frame) co_return frame.error();
+    confirm(true);
     Body body = read_body(frame->payload);
     const bool is_negotiate = frame->header.type == static_cast<uint32_t>(MessageType::negotiate_protocol);
     if (version_ == 0 && is_negotiate) {
@@ -142,15 +158,36 @@ io::Task<> Session::write() {
       bytes += *outgoing->frame;
       batch.push_back(std::move(*outgoing));
     }
-    const auto written = co_await io::write_all(*conn_, io::as_bytes(bytes));
-    if (!written) {
-      exchange_.outbox.failed(batch.front());
-      conn_->shut_down();  // wakes the reader, which reports the loss
-      co_return;
+    confirm(false);
+    const size_t sent = co_await send(bytes);
+    size_t end = 0;
+    for (const Outgoing& outgoing : batch) {
+      end += outgoing.frame->size();
+      if (end > sent) {
+        exchange_.outbox.failed(outgoing);
+        break;
+      }
+      exchange_.outbox.written(outgoing);
     }
-    for (const Outgoing& sent : batch) exchange_.outbox.written(sent);
     exchange_.changed.notify_all();
+    if (write_error_ != 0) co_return;
   }
+}
+
+/// How much went out before the connection broke, if it did. What the host had sent by then is still to be read: only
+/// the reader's end is a session's end.
+io::Task<size_t> Session::send(std::string_view bytes) {
+  size_t sent = 0;
+  while (sent < bytes.size()) {
+    const auto n = co_await conn_->write_some(io::as_bytes(bytes.substr(sent)));
+    if (!n) {
+      write_error_ = n.error().sys_errno() != 0 ? n.error().sys_errno() : EPIPE;
+      conn_->shut_read();
+      break;
+    }
+    sent += *n;
+  }
+  co_return sent;
 }
 
 }  // namespace gcs::bridge

@@ -51,6 +51,9 @@ class Session {
  private:
   io::Task<Error> read();
   io::Task<> write();
+  io::Task<size_t> send(std::string_view bytes);
+  bool all_read(const Error& loss) const;
+  void confirm(bool host_spoke);
   void negotiate(const Header& header, const Body& body);
   void begin(const Header& header, Body body);
 
@@ -61,6 +64,7 @@ class Session {
   FrameReader reader_;
   std::optional<uint64_t> first_id_;  // of the first negotiate: tells a new host from a returning one
   uint32_t version_ = 0;
+  int write_error_ = 0;  // errno of the writer's end
   io::TaskGroup writer_;
 };
 

@@ -11,20 +11,25 @@
 #include "gcs/signals.h"
 #include "runtime/child.h"
 #include "stdio/io/log.h"
+#include "stdio/io/log_output.h"
 
 namespace gcs {
 namespace {
 
 constexpr const char* kVersion = "gcs 0.1.0";
 
+/// With a log port stderr gets nothing, not even before the port is there: the wrapper that reads it otherwise is the
+/// one that the port makes needless, and what is left is a slow console. A file that was asked for is written all the
+/// same.
 Result<> open_log(const Options& options) {
-  int fd = STDERR_FILENO;
+  int fd = options.log_port == 0 ? STDERR_FILENO : -1;
   if (!options.log_file.empty()) {
     auto file = io::open_file(options.log_file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (!file) return file.error().within("-logfile");
     fd = file->release();  // for the life of the process
   }
   log::configure(options.log_level, options.log_format, fd);
+  if (options.log_port != 0) log::keep_for_port();
   if (options.initial_policy_stance == PolicyStance::deny) log::mute(true);
   return {};
 }
@@ -65,6 +70,7 @@ Result<> serve(const Options& options) {
   ending.spawn("stop", service.stop());
   ending.spawn("stop signals", signals.stop());
   (*loop)->run_until([&ending] { return ending.size() == 0; });
+  if (auto* sink = log::descriptor()) sink->flush_within(std::chrono::milliseconds(200));
   return {};
 }
 

@@ -125,7 +125,7 @@ constexpr Flag kFlags[] = {
      [](Options& o, Text t) { return set_number(o.host_cid, t); }},
     {"oci-runtime", "PATH", "the OCI runtime (default: the first of crun and runc on PATH)",
      [](Options& o, Text t) { return set_text(o.oci_runtime, t); }},
-    {"log-port", "PORT", "send the log to this port of the host too; 0 does not (default 0)",
+    {"log-port", "PORT", "send the log, as JSON, to this port of the host instead of stderr; 0 does not (default 0)",
      [](Options& o, Text t) { return set_number(o.log_port, t); }},
     {"sequential", "", "handle one request at a time", [](Options& o, Text t) { return set_bool(o.sequential, t); }},
     {"version", "", "print the version and end",

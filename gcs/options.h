@@ -37,7 +37,7 @@ struct Options {
   io::TransportName transport;
   uint32_t host_cid = 2;
   std::string oci_runtime;  ///< empty: the first of crun and runc on PATH
-  uint32_t log_port = 0;    ///< 0: the log stays on this machine
+  uint32_t log_port = 0;    ///< 0: the log stays on this machine, else stderr gets none of it
   bool sequential = false;
 };
 

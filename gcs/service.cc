@@ -4,6 +4,7 @@
 
 #include "runtime/oci_cli.h"
 #include "stdio/io/log.h"
+#include "stdio/io/log_output.h"
 
 namespace gcs {
 namespace {
@@ -57,6 +58,7 @@ Service::Service(const Options& options, io::Loop& loop)
       loop_(loop),
       clock_(loop.executor()),
       dialer_(dialer_of(options, loop.engine())),
+      log_port_(loop.executor(), *dialer_, clock_),
       offload_(loop.executor()),
       link_(loop.executor()),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
@@ -85,6 +87,8 @@ Result<> Service::start() {
   const auto cgroups = prepare_cgroups(runtime_.cgroups, options_.root_mem_reserve_bytes);
   if (!cgroups) log::error("cgroups could not be prepared", {{"error", cgroups.error().message()}});
   log::info("gcs started", {{"io", loop_.engine().name()}});
+  if (options_.log_port != 0) log_port_.start(options_.log_port, log::keep_for_port());
+  if (auto* sink = log::descriptor()) group_.spawn("log", log::keep_flushed(*sink, loop_.engine()));
   group_.spawn("reaper", reaper_.run());
   group_.spawn("session loop", keep_session());
   return {};
@@ -97,11 +101,12 @@ io::Task<> Service::stop() {
   co_await group_.join();
   co_await exchange_.requests.join();
   co_await processes_.join();
+  co_await log_port_.stop();
 }
 
 io::Task<> Service::power_off() {
+  co_await log_port_.flush();
   power_off_();
-  co_return;
 }
 
 }  // namespace gcs

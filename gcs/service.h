@@ -5,6 +5,7 @@
 
 #include "bridge/session.h"
 #include "gcs/handlers.h"
+#include "gcs/log_port.h"
 #include "gcs/options.h"
 #include "runtime/registry.h"
 #include "stdio/io/loop.h"
@@ -36,6 +37,7 @@ class Service {
   io::Loop& loop_;
   io::SystemClock clock_;
   std::unique_ptr<io::Dialer> dialer_;
+  LogPort log_port_;
   io::Offload offload_;
   stdio::HostLink link_;
   stdio::BufferPool pool_;

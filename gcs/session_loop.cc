@@ -1,13 +1,11 @@
+#include "gcs/redial_pace.h"
 #include "gcs/service.h"
 #include "stdio/io/log.h"
 
 namespace gcs {
 namespace {
 
-// A host that comes back does so within seconds of the loss; later there is no hurry.
-constexpr std::chrono::milliseconds kFastPause{10};
-constexpr std::chrono::seconds kFastTime{10};
-constexpr std::chrono::milliseconds kSlowPause{100};
+constexpr std::chrono::milliseconds kShortPause{10};
 
 }  // namespace
 
@@ -20,9 +18,7 @@ io::Task<> Service::keep_session() {
     if (!conn) {
       if (!failed_before) log::info("waiting for the host", {{"error", conn.error().message()}});
       failed_before = true;
-      const bool hurry = clock_.now() - lost_at < kFastTime;
-      const auto pause = hurry ? io::Clock::Duration(kFastPause) : io::Clock::Duration(kSlowPause);
-      co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + pause);
+      co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + redial_pause(clock_.now() - lost_at));
       continue;
     }
     failed_before = false;
@@ -40,7 +36,7 @@ io::Task<> Service::keep_session() {
     if (loss.sys_errno() == ECANCELED) co_return;
     log::warn("session lost", {{"session", number}, {"error", loss.message()}});
     // A host that accepts and drops at once must not make us spin.
-    if (!negotiated) co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + kFastPause);
+    if (!negotiated) co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + kShortPause);
   }
 }
 

@@ -59,13 +59,20 @@ struct Post {
   void reply(const Origin& origin, std::string_view payload) { outbox.push(answer(origin, payload)); }
   void notify(const std::string& container) { outbox.push(notification(container, "exit of " + container)); }
 
-  /// Writes all that may be written.
-  Names flush() {
+  /// Writes all that may be written, and nobody has read it yet.
+  Names write() {
     Names written;
     while (auto out = outbox.next()) {
       written.push_back(out->frame->substr(kHeaderSize));
       outbox.written(*out);
     }
+    return written;
+  }
+
+  /// The same, and the host reads it.
+  Names flush() {
+    const Names written = write();
+    outbox.confirmed();
     return written;
   }
 
@@ -233,13 +240,75 @@ TEST_CASE("outbox: a frame that vanished with its writer is not lost (G3)") {
   CHECK(post.flush() == Names{"negotiated", "exited", "exit of c1"});
 }
 
-TEST_CASE("outbox: an answer that was written is never sent again") {
+TEST_CASE("outbox: an answer that was read is never sent again") {
   Running post;
   post.reply(post.waiting, "exited");
   CHECK(post.flush() == Names{"exited"});
   post.lose();
   post.connect(9);
   CHECK(post.flush() == Names{"negotiated"});
+}
+
+TEST_CASE("outbox: an answer that died unread is sent again to the host that waits for it, and once (G3)") {
+  Running post;
+  post.reply(post.listing, "listed");
+  post.flush();
+  post.reply(post.signalling, "signalled");
+  post.reply(post.waiting, "exited");
+  post.notify("c1");
+  CHECK(post.write() == Names{"signalled", "exited", "exit of c1"});
+  post.lose();
+  post.connect(9);
+  CHECK(post.flush() == Names{"negotiated", "signalled", "exited", "exit of c1"});
+  post.lose();
+  post.connect(10);
+  CHECK(post.flush() == Names{"negotiated"});
+}
+
+TEST_CASE("outbox: after an orderly end of the connection nothing is in doubt") {
+  Running post;
+  post.reply(post.waiting, "exited");
+  CHECK(post.write() == Names{"exited"});
+  post.outbox.session_lost(true);
+  post.connect(9);
+  CHECK(post.flush() == Names{"negotiated"});
+}
+
+TEST_CASE("outbox: what is in doubt goes out before what was never sent") {
+  Running post;
+  post.reply(post.signalling, "signalled");
+  CHECK(post.write() == Names{"signalled"});
+  post.reply(post.listing, "listed");
+  const auto out = post.outbox.next();
+  REQUIRE(out);
+  post.reply(post.waiting, "exited");
+  post.outbox.failed(*out);
+  post.lose();
+  post.connect(9);
+  CHECK(post.flush() == Names{"negotiated", "signalled", "listed", "exited"});
+}
+
+TEST_CASE("outbox: an answer in doubt never reaches another host, not even one that adopts its wait") {
+  Running post;
+  post.reply(post.waiting, "exited");
+  post.notify("c1");
+  CHECK(post.write() == Names{"exited", "exit of c1"});
+  post.lose();
+  post.connect(0);
+  post.reply(post.probe(300, "c1", 7), "probed");
+  CHECK(post.flush() == Names{"negotiated", "exit of c1", "probed"});
+  CHECK(post.flush() == Names{});
+  CHECK(post.outbox.owed() == 0);
+}
+
+TEST_CASE("outbox: however much is written without a word from the host, what is kept in doubt is bounded") {
+  Running post;
+  for (uint64_t id = 100; id < 100 + 2 * Outbox::kMaxDoubtful; ++id) {
+    post.reply(post.ask(MessageType::get_properties, id, "c1"), "x");
+    post.write();
+  }
+  post.lose();
+  CHECK(post.outbox.owed() == Outbox::kMaxDoubtful);
 }
 
 TEST_CASE(
@@ -418,6 +487,7 @@ TEST_CASE("outbox: several frames may be with the writer, and the first failure 
   REQUIRE(c);
   CHECK_FALSE(post.outbox.next());
   post.outbox.written(*a);
+  post.outbox.confirmed();
   post.outbox.failed(*b);
   post.lose();
   post.connect(9);

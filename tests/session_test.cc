@@ -240,4 +240,80 @@ TEST_CASE("session: a host that never reads is not read either once its answers 
   CHECK(answers_in(host.received()).size() == 10'001);
 }
 
+TEST_CASE("session: an answer that the host has not read goes to it again, and none that it has") {
+  for (const bool told : {true, false}) {
+    CAPTURE(told);  // by the transport; else a word from the host tells that it has listened
+    House house;
+    FakePeer before(house.loop.executor()), after(house.loop.executor());
+    if (told) before.set_unread(0);
+    house.connect(before);
+    house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+    house.send(before, request(MessageType::start, 1, kBase));
+    house.send(before, request(MessageType::start, 2, kBase));
+    if (told) before.set_unread(100);
+    if (told) house.send(before, request(MessageType::start, 3, kBase));
+    before.vanish();
+    house.loop.settle();
+    REQUIRE(house.loss);
+    house.connect(after);
+    house.send(after, request(MessageType::negotiate_protocol, 6, kNegotiate));
+    const auto answers = answers_in(after.received());
+    REQUIRE(answers.size() == (told ? 3 : 2));
+    CHECK(answers[0].header.id == 6);
+    CHECK(answers[1].header.id == 2);
+    if (told) CHECK(answers[2].header.id == 3);
+  }
+}
+
+TEST_CASE("session: an orderly end of a connection that tells what is unread leaves nothing in doubt") {
+  House house;
+  FakePeer before(house.loop.executor()), after(house.loop.executor());
+  before.set_unread(100);
+  house.connect(before);
+  house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  house.send(before, request(MessageType::start, 1, kBase));
+  before.end();
+  house.loop.settle();
+  REQUIRE(house.loss);
+  house.connect(after);
+  house.send(after, request(MessageType::negotiate_protocol, 6, kNegotiate));
+  CHECK(answers_in(after.received()).size() == 1);
+}
+
+TEST_CASE("session: of a write that the break cut short, the whole frames are in doubt and the rest is owed") {
+  House house;
+  FakePeer before(house.loop.executor()), after(house.loop.executor());
+  before.set_unread(0);
+  house.connect(before);
+  house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  before.accept_only(0);
+  for (uint64_t id = 1; id <= 3; ++id) house.send(before, request(MessageType::start, id, kBase));
+  before.set_unread(100);
+  before.accept_only(100);
+  house.loop.settle();
+  before.vanish();
+  house.loop.settle();
+  house.connect(after);
+  house.send(after, request(MessageType::negotiate_protocol, 6, kNegotiate));
+  const auto answers = answers_in(after.received());
+  REQUIRE(answers.size() == 4);
+  for (uint64_t id = 1; id <= 3; ++id) CHECK(answers[id].header.id == id);
+}
+
+TEST_CASE("session: requests that arrived before the break are served, though no answer can be written any more") {
+  House house;
+  FakePeer before(house.loop.executor()), after(house.loop.executor());
+  house.connect(before);
+  house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  before.refuse();
+  before.send(request(MessageType::start, 1, kBase) + request(MessageType::start, 2, kBase));
+  before.end();
+  house.loop.settle();
+  REQUIRE(house.loss);
+  CHECK(house.started == 2);
+  house.connect(after);
+  house.send(after, request(MessageType::negotiate_protocol, 6, kNegotiate));
+  CHECK(answers_in(after.received()).size() == 3);
+}
+
 }  // namespace gcs::testing

@@ -1,15 +1,18 @@
 #include "stdio/io/fd_stream.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace gcs::io {
 
 FdStream::FdStream(Fd fd) : fd_(std::move(fd)) {
-  struct stat status {};
-  socket_ = ::fstat(fd_.get(), &status) == 0 && S_ISSOCK(status.st_mode);
+  int family = 0;
+  socklen_t size = sizeof family;
+  socket_ = ::getsockopt(fd_.get(), SOL_SOCKET, SO_DOMAIN, &family, &size) == 0;
+  unix_socket_ = socket_ && family == AF_UNIX;
   set_nonblocking(fd_.get());
 }
 
@@ -48,6 +51,12 @@ Task<Result<>> FdStream::wait_readable() {
 
 Task<Result<>> FdStream::wait_writable() {
   return wait(POLLOUT);
+}
+
+std::optional<size_t> FdStream::unread() const {
+  int bytes = 0;
+  if (!unix_socket_ || ::ioctl(fd_.get(), SIOCOUTQ, &bytes) != 0) return std::nullopt;
+  return static_cast<size_t>(bytes);
 }
 
 void FdStream::shut_write() {

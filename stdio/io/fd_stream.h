@@ -14,6 +14,7 @@ class FdStream : public Stream {
   void shut_write() override;
   void shut_read() override;
   void shut_down() override;
+  std::optional<size_t> unread() const override;
   int native_handle() const override { return fd_.get(); }
 
  protected:
@@ -29,7 +30,8 @@ class FdStream : public Stream {
   virtual Task<Result<>> wait(short events) = 0;
 
   Fd fd_;
-  bool socket_;
+  bool socket_ = false;
+  bool unix_socket_ = false;
 };
 
 }  // namespace gcs::io

@@ -1,72 +1,22 @@
 #include "stdio/io/log.h"
 
+#include <spdlog/details/log_msg.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <memory>
 #include <mutex>
+#include <optional>
+
+#include "stdio/io/log_output.h"
 
 namespace gcs::log {
 namespace {
-
-/// Writes whole lines to a descriptor and never fails its caller: a log that cannot be written is lost.
-class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  explicit FdSink(int fd) : fd_(fd) {}
-
- private:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    size_t done = 0;
-    while (done < line.size()) {
-      const ssize_t n = ::write(fd_, line.data() + done, line.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return;
-      done += static_cast<size_t>(n);
-    }
-  }
-  void flush_() override {}
-
-  int fd_;
-};
-
-Format form = Format::text;
-bool silent = false;
 
 // The formatted record is the payload (fields escaped as the form wants); the pattern adds time and level.
 // Level names are logrus's, as the host's reader wants them.
 constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%f%z %l %v";
 constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level":"%l",%v})";
-
-std::unique_ptr<spdlog::logger> make_logger(Level level, Format format, int fd);
-
-std::unique_ptr<spdlog::logger>& logger() {
-  static std::unique_ptr<spdlog::logger> made = make_logger(Level::info, Format::text, STDERR_FILENO);
-  return made;
-}
-
-spdlog::level::level_enum to_spdlog(Level level) {
-  switch (level) {
-    case Level::trace: return spdlog::level::trace;
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warning: return spdlog::level::warn;
-    case Level::error: return spdlog::level::err;
-    case Level::fatal: return spdlog::level::critical;
-  }
-  return spdlog::level::info;
-}
-
-std::unique_ptr<spdlog::logger> make_logger(Level level, Format format, int fd) {
-  form = format;
-  auto made = std::make_unique<spdlog::logger>("gcs", std::make_shared<FdSink>(fd));
-  made->set_pattern(format == Format::json ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc);
-  made->set_level(to_spdlog(level));
-  return made;
-}
 
 void append_escaped(std::string& line, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
@@ -113,39 +63,123 @@ void append_text(std::string& line, const Field& field) {
   line += '"';
 }
 
-}  // namespace
-
-void configure(Level level, Format format, int fd) {
-  logger() = make_logger(level, format, fd);
-}
-
-void mute(bool muted) {
-  silent = muted;
-}
-
-bool enabled(Level level) {
-  return !silent && logger()->should_log(to_spdlog(level));
-}
-
-void write(Level level, std::string_view event, Fields fields) {
-  if (!enabled(level)) return;
+std::string payload_of(Format format, std::string_view event, Fields fields) {
   std::string line;
-  if (form == Format::json) {
+  if (format == Format::json) {
     append_json(line, Field("msg", event));
     for (const Field& field : fields) {
       if (field.text().empty()) continue;
       line += ',';
       append_json(line, field);
     }
-  } else {
-    line += event;
-    for (const Field& field : fields) {
-      if (field.text().empty()) continue;
-      line += ' ';
-      append_text(line, field);
-    }
+    return line;
   }
-  logger()->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+  line += event;
+  for (const Field& field : fields) {
+    if (field.text().empty()) continue;
+    line += ' ';
+    append_text(line, field);
+  }
+  return line;
+}
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::trace: return spdlog::level::trace;
+    case Level::debug: return spdlog::level::debug;
+    case Level::info: return spdlog::level::info;
+    case Level::warning: return spdlog::level::warn;
+    case Level::error: return spdlog::level::err;
+    case Level::fatal: return spdlog::level::critical;
+  }
+  return spdlog::level::info;
+}
+
+/// Makes whole lines of records.
+class Formatter {
+ public:
+  explicit Formatter(Format format)
+      : format_(format),
+        pattern_(format == Format::json ? kJsonPattern : kTextPattern, spdlog::pattern_time_type::utc, "\n") {}
+
+  std::string line(Level level, std::string_view event, Fields fields) {
+    const std::string payload = payload_of(format_, event, fields);
+    const spdlog::details::log_msg record({}, to_spdlog(level), payload);
+    spdlog::memory_buf_t text;
+    pattern_.format(record, text);
+    return std::string(text.data(), text.size());
+  }
+
+ private:
+  Format format_;
+  spdlog::pattern_formatter pattern_;
+};
+
+/// One form of the log with the lines that its destination has not taken yet.
+struct Output {
+  Formatter formatter;
+  LineQueue lines;
+  std::optional<FdSink> sink;  ///< none: somebody else takes the lines
+
+  explicit Output(Format format)
+      : formatter(format), lines([format](uint64_t count) {
+          return Formatter(format).line(Level::warning, "log lines dropped", {{"count", count}});
+        }) {}
+
+  Output(Format format, int fd) : Output(format) { sink.emplace(lines, fd); }
+
+  void write(Level level, std::string_view event, Fields fields) {
+    lines.push(formatter.line(level, event, fields));
+    if (!sink || !sink->flush()) lines.wake().signal();
+  }
+};
+
+struct State {
+  std::mutex mutex;  ///< of the outputs: helper threads log too
+  std::unique_ptr<Output> main = std::make_unique<Output>(Format::text, STDERR_FILENO);
+  std::unique_ptr<Output> port;
+  Level level = Level::info;
+  bool silent = false;
+};
+
+State& state() {
+  static State made;
+  return made;
+}
+
+}  // namespace
+
+void configure(Level level, Format format, int fd) {
+  const std::lock_guard lock(state().mutex);
+  state().level = level;
+  state().main = fd < 0 ? nullptr : std::make_unique<Output>(format, fd);
+}
+
+void mute(bool muted) {
+  state().silent = muted;
+}
+
+bool enabled(Level level) {
+  return !state().silent && level >= state().level;
+}
+
+void write(Level level, std::string_view event, Fields fields) {
+  if (!enabled(level)) return;
+  const std::lock_guard lock(state().mutex);
+  for (Output* output : {state().main.get(), state().port.get()}) {
+    if (output != nullptr) output->write(level, event, fields);
+  }
+}
+
+FdSink* descriptor() {
+  const std::unique_ptr<Output>& main = state().main;
+  return main ? &*main->sink : nullptr;
+}
+
+LineQueue& keep_for_port() {
+  const std::lock_guard lock(state().mutex);
+  if (!state().port) state().port = std::make_unique<Output>(Format::json);
+  return state().port->lines;
 }
 
 }  // namespace gcs::log

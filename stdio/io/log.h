@@ -37,7 +37,8 @@ using Fields = std::initializer_list<Field>;
 
 enum class Format { text, json };
 
-/// Sets level, form and destination (a descriptor that stays open for the life of the process).
+/// Sets level, form and destination: a descriptor that stays open for the life of the process, or -1 for none. What a
+/// pipe or a socket does not take at once is kept, within bounds, and no caller waits for it (log_sink.h).
 void configure(Level level, Format format, int fd);
 
 /// Discards everything from now on, or stops doing so.

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -44,6 +45,10 @@ class Stream {
 
   /// Breaks the connection both ways at once; pending operations end.
   virtual void shut_down() = 0;
+
+  /// What the peer has not read yet, where the transport can tell: on AF_UNIX the kernel's memory for it, which is 0 only
+  /// when all is read (SIOCOUTQ). Nothing on other transports: a vsock's count is of what its device has not yet taken.
+  virtual std::optional<size_t> unread() const { return std::nullopt; }
 
   /// The descriptor, for splice(2), ioctl(2) and passing to a child; -1 where there is none.
   virtual int native_handle() const { return -1; }

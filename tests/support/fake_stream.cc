@@ -1,13 +1,14 @@
 #include "tests/support/fake_stream.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace gcs::testing {
 namespace {
 
 Error gone() {
-  return Error(Errc::disconnected, "the fake's peer vanished");
+  return Error(Errc::disconnected, "the fake's peer vanished", ECONNRESET);
 }
 
 }  // namespace
@@ -43,9 +44,10 @@ io::Task<Result<>> FakeStream::wait_readable() {
 }
 
 io::Task<Result<>> FakeStream::wait_writable() {
-  auto writable = [this] { return state_->broken || state_->room > 0; };
+  auto writable = [this] { return state_->broken || state_->refusing || state_->room > 0; };
   co_await state_->changed.wait(writable);
   if (state_->broken) co_return gone();
+  if (state_->refusing) co_return Error(Errc::disconnected, "the fake's peer takes nothing more", EPIPE);
   co_return Result<>();
 }
 
@@ -76,6 +78,15 @@ void FakePeer::end() {
 void FakePeer::vanish() {
   state_->broken = true;
   state_->changed.notify_all();
+}
+
+void FakePeer::refuse() {
+  state_->refusing = true;
+  state_->changed.notify_all();
+}
+
+void FakePeer::set_unread(size_t bytes) {
+  state_->unread = bytes;
 }
 
 void FakePeer::accept_only(size_t bytes) {

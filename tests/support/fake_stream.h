@@ -20,6 +20,8 @@ class FakeStream final : public io::Stream {
     size_t room = SIZE_MAX;
     bool ended = false;        ///< no more incoming after what is there
     bool broken = false;       ///< every operation is `disconnected`
+    bool refusing = false;     ///< every write is
+    std::optional<size_t> unread;
     bool half_closed = false;  ///< the code under test has shut its writing side
     bool destroyed = false;
   };
@@ -34,6 +36,7 @@ class FakeStream final : public io::Stream {
   void shut_write() override;
   void shut_read() override;
   void shut_down() override;
+  std::optional<size_t> unread() const override { return state_->unread; }
 
  private:
   std::shared_ptr<State> state_;
@@ -50,6 +53,8 @@ class FakePeer {
   void send(std::string_view bytes);
   void end();                      ///< orderly: the code under test reads what is left, then the end
   void vanish();                   ///< the connection is reset
+  void refuse();                   ///< takes nothing more; what it has sent is still to be read
+  void set_unread(size_t bytes);   ///< from now on the transport tells what the host has not read
   void accept_only(size_t bytes);  ///< takes so many more bytes, then stalls
   void accept_all() { accept_only(SIZE_MAX); }
 
