@@ -115,22 +115,23 @@ void Outbox::session_lost(bool all_read) {
   bound();
 }
 
-void Outbox::saw_request(const Origin& origin) {
-  if (!negotiated_ || origin.session != session_) return;
+bool Outbox::saw_request(const Origin& origin) {
+  if (!negotiated_ || origin.session != session_) return false;
   if (is(origin, MessageType::wait_for_process) && origin.process_id) {
     waits_.try_emplace(Key{origin.session, origin.id},
                        Wait{origin.container_id, *origin.process_id, origin.endless, false});
   }
   const std::string& name = origin.container_id;
-  if (name == kNullId || name.empty() || name.size() > kMaxNameLength) return;
+  if (name == kNullId || name.empty() || name.size() > kMaxNameLength) return false;
   const bool known = knows(name);
   recent_names_.insert(name);
   if (recent_names_.size() > kMaxNames) older_names_ = std::exchange(recent_names_, {name});
-  if (known) return;
+  if (known) return false;
   for (Entry& entry : held_) {
     if (is_notification(entry.out.origin) && entry.out.origin.container_id == name) entry.released = true;
   }
   settle();
+  return true;
 }
 
 void Outbox::push(Outgoing outgoing) {

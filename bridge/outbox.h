@@ -73,7 +73,11 @@ class Outbox {
   void session_lost(bool all_read = false);
 
   /// To be called for each request of a negotiated session before it is handled.
-  void saw_request(const Origin& origin);
+  /// True when it names a container that the present host had not named before.
+  bool saw_request(const Origin& origin);
+
+  /// The present host has named the container: it has opened it.
+  bool knows(const std::string& container_id) const;
 
   void push(Outgoing outgoing);
 
@@ -130,7 +134,6 @@ class Outbox {
 
   Verdict judge(const Entry& entry) const;
   bool is_of_present_host(const Origin& origin) const { return origin.session >= host_since_; }
-  bool knows(const std::string& container_id) const;
   void place(Entry entry);
   void settle();
   void adopt(const std::string& container_id, uint32_t process_id);

@@ -139,7 +139,8 @@ void Session::begin(const Header& header, Body body) {
     exchange_.push(answer(std::move(origin), refusal));
     return;
   }
-  exchange_.outbox.saw_request(origin);
+  const bool opened = exchange_.outbox.saw_request(origin);
+  if (opened && exchange_.on_opened) exchange_.on_opened();
   const uint64_t ticket = exchange_.next_ticket++;
   exchange_.request_bytes += header.size;
   std::string name = name_of(header.type) + " " + std::to_string(header.id);

@@ -27,6 +27,7 @@ struct Exchange {
 
   Outbox outbox;
   Dispatch dispatch;
+  std::function<void()> on_opened;  ///< the host has named one more container
   bool sequential = false;  ///< one request after the other, waits excepted (wire.md 4)
 
   io::Condition changed;     ///< the outbox has something new to write, or room again

@@ -70,7 +70,6 @@ Result<> serve(const Options& options) {
   ending.spawn("stop", service.stop());
   ending.spawn("stop signals", signals.stop());
   (*loop)->run_until([&ending] { return ending.size() == 0; });
-  if (auto* sink = log::descriptor()) sink->flush_within(std::chrono::milliseconds(200));
   return {};
 }
 

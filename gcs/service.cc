@@ -60,7 +60,7 @@ Service::Service(const Options& options, io::Loop& loop)
       dialer_(dialer_of(options, loop.engine())),
       log_port_(loop.executor(), *dialer_, clock_),
       offload_(loop.executor()),
-      link_(loop.executor()),
+      link_(loop.executor(), [this](const std::string& id) { return exchange_.outbox.knows(id); }),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
       reaper_(loop.engine()),
       oci_(runtime::make_oci_cli(reaper_, loop.engine(), clock_, oci_settings(options))),
@@ -70,6 +70,7 @@ Service::Service(const Options& options, io::Loop& loop)
       registry_(runtime_),
       handlers_{exchange_, registry_, offload_, [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
+  exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();
   // Without -v4 nothing is served, as upstream; the flag is what hosts pass for "the one protocol there is".
   if (options.v4) {

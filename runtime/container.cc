@@ -103,7 +103,7 @@ io::Task<> Container::init_exited() {
 io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
   const auto allowed = advance(ContainerEvent::start);
   if (!allowed) co_return allowed.error();
-  auto streams = std::make_unique<stdio::StreamSet>(context_.stdio, id() + " init");
+  auto streams = std::make_unique<stdio::StreamSet>(context_.stdio, id(), id() + " init");
   const auto dialled = co_await streams->dial(ports);
   if (!dialled) {
     discard(advance(ContainerEvent::start_failed), "starting is where it is");
@@ -129,7 +129,7 @@ io::Task<Result<pid_t>> Container::exec(std::shared_ptr<nlohmann::json> process,
   if (!terminal) co_return terminal.error();
 
   const std::string name = id() + " exec";
-  auto streams = std::make_unique<stdio::StreamSet>(context_.stdio, name);
+  auto streams = std::make_unique<stdio::StreamSet>(context_.stdio, id(), name);
   const auto dialled = co_await streams->dial(ports);
   if (!dialled) co_return dialled.error();
   StdioPipes pipes;

@@ -13,7 +13,8 @@ Process::Process(stdio::StdioContext& context, ProcessKind kind, std::string nam
 
 void Process::attach(std::unique_ptr<stdio::StreamSet> streams, stdio::ProcessEnds ends) {
   streams_ = std::move(streams);
-  streams_->start(std::move(ends));
+  const bool is_log = kind_ == ProcessKind::init;
+  streams_->start(std::move(ends), is_log ? stdio::TailPolicy::replay : stdio::TailPolicy::resume);
 }
 
 io::Task<> Process::run(std::function<io::Task<>()> on_exit) {

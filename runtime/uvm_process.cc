@@ -59,7 +59,7 @@ io::Task<Result<ProcessPtr>> start_uvm_process(RuntimeContext& context, UvmComma
   auto command = command_of(asked);
   if (!command) co_return command.error();
   const std::string name = "uvm " + command->argv.front();
-  auto streams = std::make_unique<stdio::StreamSet>(context.stdio, name);
+  auto streams = std::make_unique<stdio::StreamSet>(context.stdio, std::string(), name);
   const auto dialled = co_await streams->dial(ports);
   if (!dialled) co_return dialled.error();
 

@@ -13,7 +13,7 @@ class CopyPump final : public Pump {
 
   bool holds_bytes() const override { return !held_.empty(); }
 
-  io::Task<Result<bool>> move(io::Stream& source, io::Stream& conn) override {
+  io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) override {
     if (held_.empty()) {
       if (!buffer_) buffer_ = pool_.take();
       const auto n = co_await source.read_some(buffer_.bytes());
@@ -22,7 +22,7 @@ class CopyPump final : public Pump {
       held_ = buffer_.bytes().first(*n);
     }
     while (!held_.empty()) {
-      const auto n = co_await conn.write_some(held_);
+      const auto n = co_await conn->write_some(held_);
       if (!n) co_return n.error();
       held_ = held_.subspan(*n);
     }
@@ -41,13 +41,13 @@ class SplicePump final : public Pump {
  public:
   bool holds_bytes() const override { return false; }
 
-  io::Task<Result<bool>> move(io::Stream& source, io::Stream& conn) override {
+  io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) override {
     for (;;) {
-      const auto n = io::splice_some(source.native_handle(), conn.native_handle(), kChunk);
+      const auto n = io::splice_some(source.native_handle(), conn->native_handle(), kChunk);
       if (n) co_return *n > 0;
       if (n.error().sys_errno() != EAGAIN) co_return n.error();
       // The source was readable and has no other reader, so it is the connection that is full.
-      const auto room = co_await conn.wait_writable();
+      const auto room = co_await conn->wait_writable();
       if (!room) co_return room.error();
     }
   }
@@ -55,7 +55,68 @@ class SplicePump final : public Pump {
   void rest() override {}
 };
 
+class TailPump final : public Pump {
+ public:
+  TailPump(Tail& tail, io::Clock& clock) : tail_(tail), clock_(clock) {}
+
+  bool holds_bytes() const override { return !tail_.unsent().empty(); }
+
+  io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) override {
+    look_again_ = {};
+    if (tail_.unsent().empty()) {
+      if (conn->unread() == size_t{0}) tail_.confirmed();
+      const auto n = co_await source.read_some(tail_.room());
+      if (!n) co_return false;  // a pipe fails only when it is over
+      if (*n == 0) co_return false;
+      tail_.filled(*n);
+    }
+    conn_ = conn;
+    const uint64_t connection = tail_.connection();
+    while (!tail_.unsent().empty()) {
+      const auto n = co_await conn->write_some(tail_.unsent());
+      sent_at_ = clock_.now();
+      // Whoever dialled again meanwhile has sent all of this, and more.
+      if (tail_.connection() != connection) co_return true;
+      if (!n) co_return n.error();
+      tail_.sent(*n);
+    }
+    co_return true;
+  }
+
+  void rest() override { look_later(); }
+
+ private:
+  // A stream that idles is looked at until the host has read what it was sent. Where the transport does not tell, a
+  // connection that has been quiet for so long, and is still there, has delivered: a lost one is noticed within 4 s
+  // after a migration, and in a blackout the clock stands still.
+  static constexpr std::chrono::milliseconds kLook{200};
+  static constexpr std::chrono::seconds kDelivered{5};
+
+  void look_later() {
+    if (tail_.kept() == 0) return tail_.release();
+    look_again_ = clock_.at(clock_.now() + kLook, [this] { look(); });
+  }
+
+  void look() {
+    const Conn conn = conn_.lock();
+    if (conn == nullptr) return;  // broken: the next connection gets it all
+    const auto unread = conn->unread();
+    if (unread ? *unread == 0 : clock_.now() - sent_at_ >= kDelivered) tail_.confirmed();
+    look_later();
+  }
+
+  Tail& tail_;
+  io::Clock& clock_;
+  std::weak_ptr<io::Stream> conn_;
+  io::Clock::TimePoint sent_at_{};
+  io::Alarm look_again_;
+};
+
 }  // namespace
+
+std::unique_ptr<Pump> make_tail_pump(Tail& tail, io::Clock& clock) {
+  return std::make_unique<TailPump>(tail, clock);
+}
 
 std::unique_ptr<Pump> make_copy_pump(BufferPool& pool) {
   return std::make_unique<CopyPump>(pool);

@@ -3,7 +3,9 @@
 #include <memory>
 
 #include "stdio/buffer_pool.h"
-#include "stdio/io/stream.h"
+#include "stdio/io/clock.h"
+#include "stdio/slot.h"
+#include "stdio/tail.h"
 
 namespace gcs::stdio {
 
@@ -18,9 +20,9 @@ class Pump {
 
   /// One chunk from `source`, which is readable unless bytes are held, to `conn`. False at the end of the source.
   /// Error: `disconnected` when the connection broke; try again with the next one.
-  virtual io::Task<Result<bool>> move(io::Stream& source, io::Stream& conn) = 0;
+  virtual io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) = 0;
 
-  /// Gives back memory while the stream idles; only when no bytes are held.
+  /// Gives back memory while the stream idles, as soon as it can; only when no bytes are held.
   virtual void rest() = 0;
 };
 
@@ -29,5 +31,8 @@ std::unique_ptr<Pump> make_pump(BufferPool& pool, const io::Stream& source, cons
 
 /// The one that copies, for every kind of stream.
 std::unique_ptr<Pump> make_copy_pump(BufferPool& pool);
+
+/// The one that keeps a tail, which whoever dials again sends to the next connection. Both outlive the pump.
+std::unique_ptr<Pump> make_tail_pump(Tail& tail, io::Clock& clock);
 
 }  // namespace gcs::stdio

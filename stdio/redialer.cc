@@ -8,12 +8,12 @@ constexpr std::chrono::seconds kLimit{15};
 
 }  // namespace
 
-io::Task<Conn> redial(StdioContext& context, io::Port port) {
-  auto up = [&link = context.link] { return link.is_up(); };
+io::Task<Conn> redial(StdioContext& context, const std::string& container_id, io::Port port) {
+  auto allowed = [&link = context.link, &container_id] { return link.may_dial(container_id); };
   for (;;) {
-    co_await context.link.changed().wait(up);
+    co_await context.link.changed().wait(allowed);
     const auto limit = context.clock.now() + kLimit;
-    while (context.link.is_up()) {
+    while (allowed()) {
       auto dialled = co_await context.dialer.dial(port);
       if (dialled) co_return Conn(std::move(*dialled));
       if (context.clock.now() >= limit) co_return Conn();

@@ -15,8 +15,13 @@ class Closing {
 
 }  // namespace
 
-OutputRelay::OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool)
-    : source_(std::move(source)), slot_(slot), pool_(pool) {}
+OutputRelay::OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool, TailPolicy policy,
+                         io::Clock& clock)
+    : source_(std::move(source)), slot_(slot), pool_(pool) {
+  if (policy == TailPolicy::resume) return;
+  tail_ = std::make_unique<Tail>();
+  pump_ = make_tail_pump(*tail_, clock);
+}
 
 io::Task<> OutputRelay::run() {
   const Closing closing(source_);
@@ -43,17 +48,28 @@ io::Task<> OutputRelay::run() {
   state_ = RelayState::ended;
 }
 
-/// One chunk; false at the source's end. A broken connection is news for the slot, not an end.
+/// One chunk; false at the source's end. A broken connection is not an end: what it means is for the keeper to say, who
+/// also reads from it.
 io::Task<bool> OutputRelay::forward(const Lease& lease) {
   if (pump_ == nullptr) pump_ = make_pump(pool_, *source_, *lease);
-  const auto moved = co_await pump_->move(*source_, *lease);
+  const auto moved = co_await pump_->move(*source_, lease.conn());
   if (moved) co_return *moved;
-  slot_.drain(lease.generation());
+  slot_.write_failed(lease.generation(), moved.error().sys_errno());
+  co_await slot_.drained(lease.generation());
   co_return true;
 }
 
-InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, const HostLink& link)
-    : sink_(std::move(sink)), slot_(slot), pool_(pool), link_(link) {}
+InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link,
+                       io::Clock& clock)
+    : sink_(std::move(sink)), slot_(slot), pool_(pool), link_(link), clock_(clock) {}
+
+/// A half-close is the end of the input, for a host that dies closes both ways.
+io::Task<bool> InputRelay::is_deliberate(const Lease& ended) {
+  if (!link_.is_up()) co_return false;
+  if (!ended->hung_up()) co_return true;
+  const bool lost = co_await link_.goes_down(clock_);
+  co_return !lost;
+}
 
 io::Task<> InputRelay::run() {
   const Closing closing(sink_);
@@ -72,11 +88,11 @@ io::Task<> InputRelay::run() {
     if (n && *n > 0) {
       const auto written = co_await io::write_all(*sink_, buffer.bytes().first(*n));
       if (!written) break;  // the process has closed its stdin
-    } else if (n && link_.is_up()) {
-      break;
-    } else {
-      slot_.drain(lease->generation());
+      continue;
     }
+    const bool deliberate = n && co_await is_deliberate(*lease);
+    if (deliberate) break;
+    slot_.drain(lease->generation());
   }
   slot_.close();
 }

@@ -11,6 +11,11 @@ namespace gcs::stdio {
 /// What an output relay is doing: after its process has exited, only one that is `reading` may be given up.
 enum class RelayState { reading, sending, confirming, ended };
 
+/// What becomes of the bytes that a broken connection had accepted and the host may not have read. `replay` sends them
+/// again: for streams that are logs, an init process's stdout and stderr, where a doubled line does less harm than a
+/// lost one. `resume` does not: in a binary stream a doubled byte is as bad as a lost one.
+enum class TailPolicy { resume, replay };
+
 /// Moves a process's stdout or stderr to the host.
 ///
 /// Takes the next byte from the process only while it holds a connection: during an outage the kernel's pipe fills and
@@ -20,10 +25,13 @@ enum class RelayState { reading, sending, confirming, ended };
 class OutputRelay {
  public:
   /// `source` is shared with the input relay of a pty. `pool` outlives the relay.
-  OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool);
+  OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool, TailPolicy policy, io::Clock& clock);
 
   io::Task<> run();
   RelayState state() const { return state_; }
+
+  /// Null where the policy is to resume.
+  Tail* tail() const { return tail_.get(); }
 
   /// The process has closed its end, so that whatever comes later is not what ended the stream.
   bool source_ended() const { return source_ended_; }
@@ -34,6 +42,7 @@ class OutputRelay {
   std::shared_ptr<io::Stream> source_;
   Slot& slot_;
   BufferPool& pool_;
+  std::unique_ptr<Tail> tail_;
   std::unique_ptr<Pump> pump_;
   RelayState state_ = RelayState::reading;
   bool source_ended_ = false;
@@ -43,16 +52,19 @@ class OutputRelay {
 /// connection leaves it open and waits for the refill.
 class InputRelay {
  public:
-  /// `is_up` tells whether an orderly end is deliberate: see HostLink.
-  InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, const HostLink& link);
+  /// `link` tells whether an orderly end is deliberate.
+  InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link, io::Clock& clock);
 
   io::Task<> run();
 
  private:
+  io::Task<bool> is_deliberate(const Lease& ended);
+
   std::shared_ptr<io::Stream> sink_;
   Slot& slot_;
   BufferPool& pool_;
-  const HostLink& link_;
+  HostLink& link_;
+  io::Clock& clock_;
 };
 
 }  // namespace gcs::stdio

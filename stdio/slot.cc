@@ -16,6 +16,7 @@ void Slot::refill(Conn conn) {
   }
   conn_ = std::move(conn);
   ++generation_;
+  write_error_ = 0;
   changed_.notify_all();
 }
 
@@ -24,6 +25,12 @@ void Slot::drain(Generation seen) {
   conn_->shut_down();
   conn_.reset();
   changed_.notify_all();
+}
+
+void Slot::write_failed(Generation seen, int sys_errno) {
+  if (seen != generation_ || conn_ == nullptr) return;
+  write_error_ = sys_errno;
+  conn_->shut_read();
 }
 
 io::Task<> Slot::drained(Generation seen) {

@@ -35,8 +35,8 @@ class Lease {
 ///
 ///     empty ──refill──▶ filled ──drain(its generation)──▶ empty        any ──close──▶ closed, for good
 ///
-/// Owned by a Channel and lives as long as its process, so it outlives every session. What was accepted by a broken
-/// connection is replayed before the refill, hence a filled slot is always caught up. Loop thread only.
+/// Owned by a Channel and lives as long as its process, so it outlives every session. Where a stream has a tail, it is
+/// replayed before the refill, hence a filled slot is always caught up. Loop thread only.
 class Slot {
  public:
   explicit Slot(io::Executor executor) : changed_(executor, "slot refill") {}
@@ -50,6 +50,13 @@ class Slot {
   /// Empties the slot and breaks the connection if `seen` is still current: a relay that notices the break late must
   /// not discard the connection that its neighbour has already been given.
   void drain(Generation seen);
+
+  /// A write to the connection of this generation has failed. Whoever reads the connection is woken, and judges what
+  /// that means.
+  void write_failed(Generation seen, int sys_errno);
+
+  /// The errno of that, 0 if there was none.
+  int write_error(Generation seen) const { return seen == generation_ ? write_error_ : 0; }
 
   /// Ends the stream: acquire() gives nothing from now on. The connection is left to those who hold it.
   void close();
@@ -68,6 +75,7 @@ class Slot {
   io::Condition changed_;
   Conn conn_;
   Generation generation_ = 0;
+  int write_error_ = 0;
   bool closed_ = false;
 };
 

@@ -19,8 +19,12 @@ void grow_pipe(const io::Stream& end) {
 
 }  // namespace
 
-StreamSet::StreamSet(StdioContext& context, std::string name)
-    : context_(context), name_(std::move(name)), ended_(context.executor, "output"), group_(context.executor) {}
+StreamSet::StreamSet(StdioContext& context, std::string container_id, std::string name)
+    : context_(context),
+      container_id_(std::move(container_id)),
+      name_(std::move(name)),
+      ended_(context.executor, "output"),
+      group_(context.executor) {}
 
 StreamSet::~StreamSet() = default;
 
@@ -43,40 +47,41 @@ io::Task<Result<>> StreamSet::dial(StreamPorts ports) {
     }
     one.conn = std::move(*dialled);
   }
-  if (ports.in) in_.emplace(context_, *ports.in).slot().refill(std::move(wanted[0].conn));
-  if (ports.out) out_.emplace(context_, *ports.out).channel.slot().refill(std::move(wanted[1].conn));
-  if (ports.err) err_.emplace(context_, *ports.err).channel.slot().refill(std::move(wanted[2].conn));
+  if (ports.in) in_.emplace(context_, container_id_, *ports.in).slot().refill(std::move(wanted[0].conn));
+  if (ports.out) out_.emplace(context_, container_id_, *ports.out).channel.slot().refill(std::move(wanted[1].conn));
+  if (ports.err) err_.emplace(context_, container_id_, *ports.err).channel.slot().refill(std::move(wanted[2].conn));
   co_return Result<>();
 }
 
-void StreamSet::start(ProcessEnds ends) {
+void StreamSet::start(ProcessEnds ends, TailPolicy policy) {
   if (ends.pty) {
     pty_ = std::move(ends.pty);
     if (in_) start_input(pty_);
-    if (out_) start_output(*out_, "stdout", pty_);
+    if (out_) start_output(*out_, "stdout", pty_, TailPolicy::resume);
   } else {
     if (in_ && ends.in) start_input(std::move(ends.in));
-    if (out_ && ends.out) start_output(*out_, "stdout", std::move(ends.out));
-    if (err_ && ends.err) start_output(*err_, "stderr", std::move(ends.err));
+    if (out_ && ends.out) start_output(*out_, "stdout", std::move(ends.out), policy);
+    if (err_ && ends.err) start_output(*err_, "stderr", std::move(ends.err), policy);
   }
 }
 
-void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source) {
+void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source,
+                             TailPolicy policy) {
   grow_pipe(*source);
-  output.relay.emplace(std::move(source), output.channel.slot(), context_.pool);
+  output.relay.emplace(std::move(source), output.channel.slot(), context_.pool, policy, context_.clock);
   output.relay_task = group_.spawn(name_ + " " + stream + " relay", output.relay->run());
   group_.spawn(name_ + " " + stream + " keeper", keep_output(output));
 }
 
 void StreamSet::start_input(std::shared_ptr<io::Stream> sink) {
   grow_pipe(*sink);
-  in_relay_.emplace(std::move(sink), in_->slot(), context_.pool, context_.link);
+  in_relay_.emplace(std::move(sink), in_->slot(), context_.pool, context_.link, context_.clock);
   in_relay_task_ = group_.spawn(name_ + " stdin relay", in_relay_->run());
   group_.spawn(name_ + " stdin keeper", keep_input());
 }
 
 io::Task<> StreamSet::keep_output(Output& output) {
-  co_await output.channel.keep_output();
+  co_await output.channel.keep_output(*output.relay);
   // The relay may be waiting for the process, and nothing that it would read can be delivered any more. A pty has one
   // end for both directions: when the host closes its output it is hung up, as a closed terminal is. But a process that
   // merely closed its own side may open the terminal again, and keeps it until it exits.
@@ -103,6 +108,7 @@ bool StreamSet::outputs_ended() const {
 void StreamSet::give_up_idle_outputs() {
   for (auto* output : {&out_, &err_}) {
     if (!*output || !(*output)->relay || (*output)->relay->state() != RelayState::reading) continue;
+    if ((*output)->channel.slot().is_empty()) continue;  // its tail is still to be delivered
     (*output)->channel.slot().finish();
   }
 }

@@ -28,16 +28,16 @@ struct ProcessEnds {
 /// through outages. stop() and join before it goes.
 class StreamSet {
  public:
-  /// `name` is for the task list and the log: "c1 412". `context` outlives the set.
-  StreamSet(StdioContext& context, std::string name);
+  /// `container_id` is empty for a process of the VM; `name` is for the task list: "c1 init". `context` outlives the set.
+  StreamSet(StdioContext& context, std::string container_id, std::string name);
   ~StreamSet();
 
   /// Connects the host's ports in the order in, out, err, as hosts expect (wire.md 12). On failure none stays open.
   io::Task<Result<>> dial(StreamPorts ports);
 
-  /// Starts the relays. Ends without a port are closed: the process sees the end of stdin, or EPIPE. A port without an
+  /// Starts the relays; `policy` is for pipes, a terminal's output is never sent twice. Ends without a port are closed: the process sees the end of stdin, or EPIPE. A port without an
   /// end (stderr beside a pty) is closed towards the host once the others have ended.
-  void start(ProcessEnds ends);
+  void start(ProcessEnds ends, TailPolicy policy);
 
   /// For after the process's exit: ends stdin and waits until all its output is with the host and the host has
   /// confirmed by closing. Output that a live host has not read is waited for; a stream that merely stays open because
@@ -52,7 +52,8 @@ class StreamSet {
 
  private:
   struct Output {
-    Output(StdioContext& context, io::Port port) : channel(context, port) {}
+    Output(StdioContext& context, const std::string& container_id, io::Port port)
+        : channel(context, container_id, port) {}
     Channel channel;
     std::optional<OutputRelay> relay;
     io::TaskGroup::TaskId relay_task = 0;
@@ -60,12 +61,13 @@ class StreamSet {
 
   io::Task<> keep_output(Output& output);
   io::Task<> keep_input();
-  void start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source);
+  void start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source, TailPolicy policy);
   void start_input(std::shared_ptr<io::Stream> sink);
   bool outputs_ended() const;
   void give_up_idle_outputs();
 
   StdioContext& context_;
+  std::string container_id_;
   std::string name_;
   std::optional<Channel> in_;
   std::optional<InputRelay> in_relay_;

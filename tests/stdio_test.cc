@@ -36,12 +36,13 @@ struct House {
   Loop loop;
   ManualClock clock;
   FakeDialer dialer;
-  stdio::HostLink link{loop.executor()};
+  bool opened = true;
+  stdio::HostLink link{loop.executor(), [this](const std::string&) { return opened; }};
   stdio::BufferPool pool;
   stdio::StdioContext context{loop.executor(), loop.engine(), dialer, clock, link, pool};
   FakePeer in{loop.executor()}, out{loop.executor()}, err{loop.executor()};
   FakePeer host_in{loop.executor()}, host_out{loop.executor()}, host_err{loop.executor()};
-  stdio::StreamSet streams{context, "p"};
+  stdio::StreamSet streams{context, "c1", "p"};
 
   House() { link.set_up(true); }
   ~House() { loop.run(streams.stop()); }
@@ -54,10 +55,10 @@ struct House {
     return made;
   }
 
-  void start_all() {
+  void start_all(stdio::TailPolicy policy = stdio::TailPolicy::resume) {
     dialer.next = {&host_in, &host_out, &host_err};
     REQUIRE(loop.run(streams.dial({1, 2, 3})));
-    streams.start(ends());
+    streams.start(ends(), policy);
     loop.settle();
   }
 };
@@ -156,8 +157,204 @@ TEST_CASE("relay: a host that closes stdout in order ends the stream, and the pr
   house.start_all();
   house.host_out.end();
   house.loop.settle();
+  house.clock.advance(20ms);  // the bridge did not follow
+  house.loop.settle();
   CHECK(house.out.closed());
   CHECK_FALSE(house.err.closed());
+}
+
+TEST_CASE("relay: a host that dies closes its streams before its bridge, and that ends none of them") {
+  House house;
+  house.start_all();
+  FakePeer in(house.loop.executor()), out(house.loop.executor());
+  house.host_in.hang_up();
+  house.host_out.hang_up();
+  house.loop.settle();
+  house.clock.advance(19ms);
+  house.loop.settle();
+  house.link.set_up(false);
+  house.loop.settle();
+  house.clock.advance(1s);
+  house.loop.settle();
+  CHECK_FALSE(house.in.closed());
+  CHECK_FALSE(house.out.closed());
+  house.dialer.next = {&in, &out};
+  house.link.set_up(true);
+  house.loop.settle();
+  house.out.send("on");
+  house.loop.settle();
+  CHECK(in.received() + out.received() == "on");
+}
+
+TEST_CASE("relay: a reset is a drop even while the bridge is up") {
+  House house;
+  house.start_all();
+  FakePeer after(house.loop.executor());
+  house.dialer.next = {&after};
+  house.host_out.vanish();
+  house.loop.settle();
+  house.out.send("on");
+  house.loop.settle();
+  CHECK(after.received() == "on");
+}
+
+TEST_CASE("redial: a new host is dialled once it has opened the container, and the limit counts from then") {
+  House house;
+  house.start_all();
+  FakePeer after(house.loop.executor());
+  house.opened = false;
+  house.link.set_up(false);
+  house.host_out.vanish();
+  house.loop.settle();
+  house.link.set_up(true);
+  house.loop.settle();
+  house.clock.advance(60s);
+  house.loop.settle();
+  CHECK(house.dialer.dialled.size() == 3);
+  CHECK_FALSE(house.out.closed());
+  house.dialer.next = {&after};
+  house.opened = true;
+  house.link.changed().notify_all();
+  house.loop.settle();
+  house.out.send("on");
+  house.loop.settle();
+  CHECK(after.received() == "on");
+}
+
+TEST_CASE("tail: a log's bytes that died unread are sent again before anything new, without a later write (S1, S2)") {
+  House house;
+  house.start_all(stdio::TailPolicy::replay);
+  FakePeer after(house.loop.executor());
+  house.host_out.set_unread(0);
+  house.out.send("read\n");
+  house.loop.settle();
+  house.host_out.set_unread(0);
+  house.out.send("unread\n");
+  house.loop.settle();
+  house.host_out.set_unread(100);
+  house.dialer.next = {&after};
+  house.host_out.vanish();
+  house.loop.settle();
+  CHECK(after.received() == "unread\n");
+  house.out.send("new\n");
+  house.loop.settle();
+  CHECK(after.received() == "unread\nnew\n");
+}
+
+TEST_CASE("tail: an orderly end tells that all was read where the transport can tell, and nothing is sent twice") {
+  for (const bool tells : {true, false}) {
+    CAPTURE(tells);
+    House house;
+    house.start_all(stdio::TailPolicy::replay);
+    FakePeer after(house.loop.executor());
+    if (tells) house.host_out.set_unread(10);
+    house.out.send("text");
+    house.loop.settle();
+    house.link.set_up(false);
+    house.host_out.hang_up();
+    house.loop.settle();
+    house.dialer.next = {&after};
+    house.link.set_up(true);
+    house.loop.settle();
+    CHECK(after.received() == (tells ? "" : "text"));
+  }
+}
+
+TEST_CASE("tail: the bytes of other streams are not sent twice, and the rest of a chunk is not lost") {
+  House house;
+  house.start_all();
+  FakePeer after(house.loop.executor());
+  house.host_out.accept_only(4);
+  house.out.send("gonekept");
+  house.loop.settle();
+  house.dialer.next = {&after};
+  house.host_out.vanish();
+  house.loop.settle();
+  CHECK(after.received() == "kept");
+}
+
+TEST_CASE("tail: a stream that idles is forgotten once it is read, or has been quiet for 5 s where nobody tells") {
+  for (const bool tells : {true, false}) {
+    CAPTURE(tells);
+    House house;
+    house.start_all(stdio::TailPolicy::replay);
+    FakePeer after(house.loop.executor());
+    if (tells) house.host_out.set_unread(10);
+    house.out.send("text");
+    house.loop.settle();
+    if (tells) house.host_out.set_unread(0);
+    for (int i = 0; i < (tells ? 1 : 26); ++i) {
+      house.clock.advance(200ms);
+      house.loop.settle();
+    }
+    house.dialer.next = {&after};
+    house.host_out.vanish();
+    house.loop.settle();
+    CHECK(after.received() == "");
+  }
+}
+
+TEST_CASE("tail: the end of a log is told again after a break, with what died unread") {
+  House house;
+  house.start_all(stdio::TailPolicy::replay);
+  FakePeer after(house.loop.executor());
+  house.host_out.set_unread(100);
+  house.out.send("last words");
+  house.out.end();
+  house.loop.settle();
+  CHECK(house.host_out.half_closed());
+  house.dialer.next = {&after};
+  house.host_out.vanish();
+  house.loop.settle();
+  CHECK(after.received() == "last words");
+  CHECK(after.half_closed());
+  after.end();
+  house.loop.settle();
+  CHECK(house.out.closed());
+}
+
+TEST_CASE("tail: a replay that breaks is begun again on the next connection") {
+  House house;
+  house.start_all(stdio::TailPolicy::replay);
+  FakePeer second(house.loop.executor()), third(house.loop.executor());
+  house.out.send("text");
+  house.loop.settle();
+  second.accept_only(2);
+  house.dialer.next = {&second, &third};
+  house.host_out.vanish();
+  house.loop.settle();
+  CHECK(second.received() == "te");
+  second.vanish();
+  house.loop.settle();
+  CHECK(third.received() == "text");
+}
+
+TEST_CASE("tail: more than its bound is never kept, and the newest bytes are") {
+  stdio::Tail tail;
+  std::string text;
+  for (int i = 0; i < 40; ++i) {
+    const auto room = tail.room().first(std::min<size_t>(tail.room().size(), 30'011));
+    for (std::byte& byte : room) {
+      byte = static_cast<std::byte>('a' + text.size() % 23);
+      text += static_cast<char>(byte);
+    }
+    tail.filled(room.size());
+    while (!tail.unsent().empty()) tail.sent(std::min<size_t>(tail.unsent().size(), 7'777));
+  }
+  CHECK(tail.kept() >= stdio::Tail::kBound);
+  tail.reconnected();
+  std::string again;
+  while (!tail.unsent().empty()) {
+    const auto piece = tail.unsent();
+    again.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    tail.sent(piece.size());
+  }
+  CHECK(again.size() == stdio::Tail::kBound);
+  CHECK(text.ends_with(again));
+  tail.confirmed();
+  tail.release();
+  CHECK(tail.unsent().empty());
+  CHECK(tail.kept() == 0);
 }
 
 TEST_CASE("relay: during an outage no further byte is taken from the process") {

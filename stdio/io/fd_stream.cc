@@ -59,6 +59,11 @@ std::optional<size_t> FdStream::unread() const {
   return static_cast<size_t>(bytes);
 }
 
+bool FdStream::hung_up() const {
+  pollfd state{fd_.get(), 0, 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 void FdStream::shut_write() {
   if (socket_) ::shutdown(fd_.get(), SHUT_WR);
 }

@@ -15,6 +15,7 @@ class FdStream : public Stream {
   void shut_read() override;
   void shut_down() override;
   std::optional<size_t> unread() const override;
+  bool hung_up() const override;
   int native_handle() const override { return fd_.get(); }
 
  protected:

@@ -115,6 +115,9 @@ class Formatter {
   spdlog::pattern_formatter pattern_;
 };
 
+// How long a slow reader may hold up the program's end.
+constexpr std::chrono::milliseconds kLastFlush{200};
+
 /// One form of the log with the lines that its destination has not taken yet.
 struct Output {
   Formatter formatter;
@@ -127,6 +130,10 @@ struct Output {
         }) {}
 
   Output(Format format, int fd) : Output(format) { sink.emplace(lines, fd); }
+
+  ~Output() {
+    if (sink) sink->flush_within(kLastFlush);
+  }
 
   void write(Level level, std::string_view event, Fields fields) {
     lines.push(formatter.line(level, event, fields));

@@ -7,7 +7,7 @@
 
 namespace gcs::io {
 
-/// Lets a task of the loop wait for what any thread may bring about. It may outlive the loop that its waiter runs on.
+/// Lets a task of the loop wait for what any thread may bring about. It outlives its waiter, and may outlive the loop.
 class Wake {
  public:
   /// Any thread. Ends the pending wait, or else the next one.

@@ -80,6 +80,11 @@ void FakePeer::vanish() {
   state_->changed.notify_all();
 }
 
+void FakePeer::hang_up() {
+  state_->hung_up = true;
+  end();
+}
+
 void FakePeer::refuse() {
   state_->refusing = true;
   state_->changed.notify_all();

@@ -21,6 +21,7 @@ class FakeStream final : public io::Stream {
     bool ended = false;        ///< no more incoming after what is there
     bool broken = false;       ///< every operation is `disconnected`
     bool refusing = false;     ///< every write is
+    bool hung_up = false;      ///< closed both ways
     std::optional<size_t> unread;
     bool half_closed = false;  ///< the code under test has shut its writing side
     bool destroyed = false;
@@ -37,6 +38,7 @@ class FakeStream final : public io::Stream {
   void shut_read() override;
   void shut_down() override;
   std::optional<size_t> unread() const override { return state_->unread; }
+  bool hung_up() const override { return state_->hung_up || state_->broken; }
 
  private:
   std::shared_ptr<State> state_;
@@ -53,6 +55,7 @@ class FakePeer {
   void send(std::string_view bytes);
   void end();                      ///< orderly: the code under test reads what is left, then the end
   void vanish();                   ///< the connection is reset
+  void hang_up();                  ///< closed both ways, in order
   void refuse();                   ///< takes nothing more; what it has sent is still to be read
   void set_unread(size_t bytes);   ///< from now on the transport tells what the host has not read
   void accept_only(size_t bytes);  ///< takes so many more bytes, then stalls
