@@ -176,6 +176,11 @@ void Outbox::failed(const Outgoing& unsent) {
 void Outbox::forget(const std::string& container_id) {
   recent_names_.erase(container_id);
   older_names_.erase(container_id);
+  std::erase_if(held_, [&](const Entry& entry) {
+    const bool obsolete = is_notification(entry.out.origin) && entry.out.origin.container_id == container_id;
+    if (obsolete) held_bytes_ -= entry.out.frame->size();
+    return obsolete;
+  });
 }
 
 bool Outbox::knows(const std::string& container_id) const {

@@ -2,6 +2,7 @@
 
 #include "bridge/messages_container.h"
 #include "bridge/messages_out.h"
+#include "bridge/status.h"
 #include "stdio/io/log.h"
 
 namespace gcs::bridge {
@@ -28,8 +29,10 @@ io::Task<> serve(Exchange& exchange, Origin origin, Body body, size_t size, uint
     co_await exchange.turn.wait(my_turn);
     if (is_wait) exchange.end_turn();  // it had its turn to start, and holds up nobody
   }
+  // A wait may last as long as its process; its handler keeps nothing of the body.
+  if (is_wait) exchange.request_bytes -= size;
   const std::string payload = co_await exchange.dispatch.answer(origin.type, std::move(body));
-  exchange.request_bytes -= size;
+  if (!is_wait) exchange.request_bytes -= size;
   exchange.push(answer(std::move(origin), payload));
   if (exchange.sequential && !is_wait) exchange.end_turn();
 }
@@ -91,8 +94,7 @@ void Session::confirm(bool host_spoke) {
 io::Task<Error> Session::read() {
   auto room = [this] {
     if (write_error_ != 0) return true;  // what the connection still holds is read, and that is not much
-    return exchange_.outbox.queued_bytes() < kMaxQueued && exchange_.requests.size() < kMaxRequests &&
-           exchange_.request_bytes < kMaxRequestBytes;
+    return exchange_.outbox.queued_bytes() < kMaxQueued && exchange_.request_bytes < kMaxRequestBytes;
   };
   for (;;) {
     co_await exchange_.changed.wait(room);
@@ -137,6 +139,11 @@ void Session::begin(const Header& header, Body body) {
       header.type == static_cast<uint32_t>(MessageType::negotiate_protocol)) {
     const std::string refusal = encode_failure(body.base.activity_id, not_implemented(header.type));
     exchange_.push(answer(std::move(origin), refusal));
+    return;
+  }
+  if (exchange_.requests.size() >= kMaxRequests) {
+    const Error error(Errc::exhausted, "too many requests are being handled");
+    exchange_.push(answer(std::move(origin), encode_failure(body.base.activity_id, status_of(error))));
     return;
   }
   const bool opened = exchange_.outbox.saw_request(origin);

@@ -25,6 +25,8 @@ bridge::ExitKind wire_kind(runtime::ExitType type) {
 /// Tells the host of the container's end, once.
 io::Task<> notify_exit(HandlerContext& context, runtime::ContainerPtr container, std::string activity) {
   co_await container->stopped();
+  const auto present = context.registry.find(container->id());
+  if (!present || *present != container) co_return;  // deleted: its name may be another's by now
   log::info("container exited", {{"cid", container->id()}});
   const std::string payload =
       bridge::encode_exit_notification(container->id(), activity, wire_kind(container->exit_type()));
@@ -74,8 +76,8 @@ io::Task<Payload> remove(HandlerContext& context, Body body) {
   const auto request = bridge::decode_base(body);
   if (!request) co_return request.error();
   const auto done = co_await context.registry.remove(request->container_id);
+  if (!context.registry.find(request->container_id)) context.exchange.outbox.forget(request->container_id);
   if (!done) co_return done.error();
-  context.exchange.outbox.forget(request->container_id);
   co_return bridge::encode_success(request->activity_id);
 }
 

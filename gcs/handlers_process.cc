@@ -49,6 +49,7 @@ io::Task<Payload> execute(HandlerContext& context, Body body) {
 io::Task<Payload> wait(HandlerContext& context, Body body) {
   const auto request = bridge::decode_wait_for_process(body);
   if (!request) co_return request.error();
+  body = {};  // ten thousand waits are kept for hours
   const auto process = context.registry.find_process(request->base.container_id, request->process_id);
   if (!process) co_return process.error();
   std::optional<io::Clock::Duration> limit;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +24,7 @@
 #include "gcs/init_modules.h"
 #include "gcs/init_mounts.h"
 #include "gcs/init_options.h"
+#include "gcs/power_off.h"
 #include "stdio/io/fd.h"
 #include "stdio/io/log.h"
 
@@ -97,12 +97,10 @@ std::string own_path() {
   return n > 0 ? std::string(path, static_cast<size_t>(n)) : "/proc/self/exe";
 }
 
-[[noreturn]] void power_off() {
+[[noreturn]] void end_vm() {
   ::fflush(nullptr);
   ::tcdrain(STDERR_FILENO);
-  ::sync();
-  ::reboot(RB_POWER_OFF);
-  log::error("init cannot power off", {{"error", sys_error("reboot").message()}});
+  power_off();
   for (;;) ::pause();
 }
 
@@ -168,7 +166,7 @@ int run_init(int argc, char** argv) {
 
   set_up_machine(options, line);
   supervise(options);
-  power_off();
+  end_vm();
 }
 
 }  // namespace gcs

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/reboot.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -7,6 +6,7 @@
 
 #include "gcs/init.h"
 #include "gcs/options.h"
+#include "gcs/power_off.h"
 #include "gcs/service.h"
 #include "gcs/signals.h"
 #include "runtime/child.h"
@@ -37,12 +37,6 @@ Result<> open_log(const Options& options) {
 Result<> set_core_pattern(const Options& options) {
   if (options.core_dump_location.empty()) return {};
   return io::write_file("/proc/sys/kernel/core_pattern", options.core_dump_location);
-}
-
-/// The VM's end: what the disks should keep is written first. Inside a pid namespace only that ends (reboot(2)).
-void power_off() {
-  ::sync();
-  if (::reboot(RB_POWER_OFF) != 0) log::error("power-off", {{"error", sys_error("reboot").message()}});
 }
 
 Result<> serve(const Options& options) {

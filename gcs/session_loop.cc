@@ -24,11 +24,8 @@ io::Task<> Service::keep_session() {
     failed_before = false;
     const uint64_t number = ++sessions_;
     log::info("connected to the host", {{"session", number}});
-    bool negotiated = false;
-    auto on_negotiated = [this, &negotiated] {
-      negotiated = true;
-      link_.set_up(true);
-    };
+    const auto began = clock_.now();
+    auto on_negotiated = [this] { link_.set_up(true); };
     bridge::Session session(std::move(*conn), number, exchange_, on_negotiated);
     const Error loss = co_await session.run();
     link_.set_up(false);
@@ -36,7 +33,7 @@ io::Task<> Service::keep_session() {
     if (loss.sys_errno() == ECANCELED) co_return;
     log::warn("session lost", {{"session", number}, {"error", loss.message()}});
     // A host that accepts and drops at once must not make us spin.
-    if (!negotiated) co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + kShortPause);
+    if (lost_at - began < kShortPause) co_await io::sleep_until(loop_.executor(), clock_, clock_.now() + kShortPause);
   }
 }
 

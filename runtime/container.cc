@@ -101,6 +101,7 @@ io::Task<> Container::init_exited() {
 }
 
 io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
+  if (init_->has_streams()) co_return Error(Errc::wrong_state, "container " + id() + " could not be started before");
   const auto allowed = advance(ContainerEvent::start);
   if (!allowed) co_return allowed.error();
   auto streams = std::make_unique<stdio::StreamSet>(context_.stdio, id(), id() + " init");
@@ -114,6 +115,7 @@ io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
   init_ends_ = {};
   const auto started = co_await context_.oci.start(id(), config_.bundle_path);
   if (!started) {
+    co_await init_->end_streams();
     discard(advance(ContainerEvent::start_failed), "starting is where it is");
     co_return started.error();
   }
@@ -144,6 +146,11 @@ io::Task<Result<pid_t>> Container::exec(std::shared_ptr<nlohmann::json> process,
   }
   auto started = co_await context_.oci.exec(id(), config_.bundle_path, dump(*process), stdio);
   if (!started) co_return started.error();
+  const bool gone = state_ != ContainerState::running;
+  if (gone) {
+    discard(started->child->kill(SIGKILL), "it may have exited with the container");
+    co_return Error(Errc::already_stopped, "container " + id() + " has stopped meanwhile");
+  }
   if (started->terminal) pipes.ours.pty = context_.stdio.engine.adopt(std::move(started->terminal));
 
   auto exec = std::make_shared<Process>(context_.stdio, ProcessKind::exec, name, std::move(started->child));
@@ -183,9 +190,9 @@ ProcessPtr Container::find(pid_t pid) const {
   return found == execs_.end() ? nullptr : found->second;
 }
 
-void Container::forget(pid_t pid) {
-  const auto found = execs_.find(pid);
-  if (found != execs_.end() && found->second->has_exited()) execs_.erase(found);
+void Container::forget(const ProcessPtr& exec) {
+  const auto found = execs_.find(exec->pid());
+  if (found != execs_.end() && found->second == exec) execs_.erase(found);
 }
 
 io::Task<Result<>> Container::update(std::string resources) {
@@ -204,7 +211,10 @@ io::Task<Result<>> Container::remove() {
     co_return removed.error();
   }
   co_await init_->end_streams();
-  for (const auto& [pid, process] : execs_) co_await process->end_streams();
+  const auto execs = execs_;  // one that exits meanwhile may be forgotten
+  for (const auto& [pid, process] : execs) co_await process->end_streams();
+  // Who watches the container is told before it is gone, so that nothing of it reaches a successor of its name.
+  co_await stopped();
   std::function<Result<>()> clean = [bundle = config_.bundle_path, scratch = config_.scratch_path] {
     return remove_container_files(bundle, scratch);
   };

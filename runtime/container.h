@@ -63,8 +63,8 @@ class Container : public std::enable_shared_from_this<Container> {
   /// The init process or an exec; null when there is none of that pid.
   ProcessPtr find(pid_t pid) const;
 
-  /// Drops an exec that has exited; its code is then no longer known.
-  void forget(pid_t pid);
+  /// Drops an exec that has exited; its code is then no longer known. Does nothing where another has its pid by now.
+  void forget(const ProcessPtr& exec);
 
   /// The pids in the container's cgroup.
   io::Task<Result<std::vector<uint32_t>>> pids();

@@ -1,5 +1,6 @@
 #include "runtime/layers.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,7 +94,7 @@ Result<> move_bundle_to_scratch(const CombinedLayers& layers, Undo& undo) {
   if (!made_bundle) return made_bundle;
   if (same_directory(source, bundle)) return {};
   const auto bound = bind_mount(source, bundle);
-  if (bound) undo.add([bundle] { discard(unmount_all(bundle), "undoing"); });
+  if (bound) undo.add([bundle] { ::umount2(bundle.c_str(), UMOUNT_NOFOLLOW); });
   return bound;
 }
 

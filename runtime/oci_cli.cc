@@ -150,9 +150,11 @@ class OciCli final : public OciRuntime {
     const auto before = log_size(log);
     Reaper::Expectation expectation(reaper_);
     const auto status = co_await run_to_exit(reaper_, engine_, clock_, std::move(run), settings_.time_limit);
-    if (!status) co_return status.error().within(doing);
-    if (status->as_shell() != 0) co_return failure(doing, *status, log, before);
-
+    if (!status || status->as_shell() != 0) {
+      kill_left_behind(expectation, dir->file("pid"));
+      if (!status) co_return status.error().within(doing);
+      co_return failure(doing, *status, log, before);
+    }
     const auto pid = read_pid(dir->file("pid"));
     if (!pid) co_return pid.error().within(doing);
     auto child = expectation.claim(*pid);
@@ -168,6 +170,14 @@ class OciCli final : public OciRuntime {
       started.terminal = std::move(*terminal);
     }
     co_return started;
+  }
+
+  /// A runtime that fails late, or is killed for its slowness, may have started the process already.
+  static void kill_left_behind(Reaper::Expectation& expectation, const std::string& pid_file) {
+    const auto pid = read_pid(pid_file);
+    if (!pid) return;
+    const auto child = expectation.claim(*pid);
+    if (child) discard((*child)->kill(SIGKILL), "it may have exited");
   }
 
   /// An invocation that reports by its log file.

@@ -76,7 +76,7 @@ Result<> mount_numbered(const Overlay& overlay, const std::string& target) {
   const std::string options = options_of(*numbers);
   const char* failed = nullptr;
   int sys_errno = 0;
-  std::thread mounter([&] {
+  auto mount = [&] {
     // A working directory of its own: the process's is everybody's.
     if (::unshare(CLONE_FS) != 0) {
       failed = "unshare the working directory";
@@ -87,8 +87,13 @@ Result<> mount_numbered(const Overlay& overlay, const std::string& target) {
     } else {
       sys_errno = mount_with(options, target, overlay.upper.empty());
     }
-  });
-  mounter.join();
+  };
+  try {
+    std::thread(mount).join();
+  } catch (const std::system_error& e) {
+    failed = "start a thread to mount from";
+    sys_errno = e.code().value();
+  }
   if (sys_errno == 0) return {};
   return sys_error(failed != nullptr ? failed : "mount overlay at " + target, sys_errno);
 }

@@ -27,6 +27,7 @@ class Process {
 
   /// Attaches the streams, whose relays then run. At most once.
   void attach(std::unique_ptr<stdio::StreamSet> streams, stdio::ProcessEnds ends);
+  bool has_streams() const { return streams_ != nullptr; }
 
   /// Waits for the exit, then for the output, then tells the waiters. `on_exit` runs as soon as the exit is seen, before
   /// the drain. To be run once, by the owner's group.

@@ -91,17 +91,19 @@ Reaper::Expectation::~Expectation() {
 
 Result<ChildPtr> Reaper::Expectation::claim(pid_t pid) {
   auto child = std::make_shared<Child>(reaper_.engine_.executor(), pid);
-  const auto early = reaper_.unclaimed_.find(pid);
-  if (early != reaper_.unclaimed_.end() && early->second.order > since_) {
-    child->status_ = early->second.status;
-    reaper_.unclaimed_.erase(early);
+  // A child that is there is meant, whoever had its pid before.
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+    reaper_.claimed_[pid] = child;
     return child;
   }
-  siginfo_t info{};
-  if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
-    return Error(Errc::process_not_found, "process " + std::to_string(pid) + " is not our child", errno);
+  const int failure = errno;
+  const auto early = reaper_.unclaimed_.find(pid);
+  if (early == reaper_.unclaimed_.end() || early->second.order <= since_) {
+    return Error(Errc::process_not_found, "process " + std::to_string(pid) + " is not our child", failure);
   }
-  reaper_.claimed_[pid] = child;
+  child->status_ = early->second.status;
+  reaper_.unclaimed_.erase(early);
   return child;
 }
 

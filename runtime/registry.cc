@@ -12,6 +12,23 @@ Error no_container(const std::string& id) {
   return Error(Errc::container_not_found, "there is no container \"" + id.substr(0, 128) + "\"");
 }
 
+/// An id that is free again unless its container is kept.
+class Claim {
+ public:
+  Claim(std::map<std::string, ContainerPtr>& containers, std::string id)
+      : containers_(&containers), id_(std::move(id)) {}
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim() {
+    if (containers_ != nullptr) containers_->erase(id_);
+  }
+  void keep() { containers_ = nullptr; }
+
+ private:
+  std::map<std::string, ContainerPtr>* containers_;
+  std::string id_;
+};
+
 }  // namespace
 
 io::Task<Result<ContainerPtr>> Registry::create(ContainerConfig config) {
@@ -21,12 +38,11 @@ io::Task<Result<ContainerPtr>> Registry::create(ContainerConfig config) {
   if (containers_.contains(id)) co_return Error(Errc::already_exists, "container \"" + id + "\" exists already");
   auto run_exec = [this, id](ProcessPtr process) { run(id, std::move(process)); };
   const auto container = std::make_shared<Container>(context_, std::move(config), std::move(run_exec));
+  Claim claim(containers_, id);
   containers_[id] = container;
   const auto created = co_await container->create();
-  if (!created) {
-    containers_.erase(id);
-    co_return created.error();
-  }
+  if (!created) co_return created.error();
+  claim.keep();
   co_return container;
 }
 
@@ -87,20 +103,22 @@ void Registry::run(std::string container_id, ProcessPtr process) {
 
 io::Task<> Registry::run_to_end(std::string container_id, ProcessPtr process) {
   co_await process->run({});
-  keep_code(std::move(container_id), process->pid());
+  keep_code(std::move(container_id), process);
 }
 
-void Registry::keep_code(std::string container_id, pid_t pid) {
-  exited_.emplace_back(std::move(container_id), pid);
+void Registry::keep_code(std::string container_id, const ProcessPtr& process) {
+  exited_.emplace_back(std::move(container_id), process);
   if (exited_.size() <= kMaxExited) return;
-  const auto [oldest_id, oldest_pid] = std::move(exited_.front());
+  const auto [oldest_id, kept] = std::move(exited_.front());
   exited_.pop_front();
-  log::warn("exit code given up, too many are kept", {{"cid", oldest_id}, {"pid", oldest_pid}});
+  const ProcessPtr oldest = kept.lock();
+  if (oldest == nullptr) return;  // its container was removed, or its pid has a new owner
+  log::warn("exit code given up, too many are kept", {{"cid", oldest_id}, {"pid", oldest->pid()}});
   if (oldest_id.empty()) {
-    const auto found = uvm_processes_.find(oldest_pid);
-    if (found != uvm_processes_.end() && found->second->has_exited()) uvm_processes_.erase(found);
+    const auto found = uvm_processes_.find(oldest->pid());
+    if (found != uvm_processes_.end() && found->second == oldest) uvm_processes_.erase(found);
   } else if (const auto found = containers_.find(oldest_id); found != containers_.end()) {
-    found->second->forget(oldest_pid);
+    found->second->forget(oldest);
   }
 }
 

@@ -45,12 +45,12 @@ class Registry {
 
  private:
   io::Task<> run_to_end(std::string container_id, ProcessPtr process);
-  void keep_code(std::string container_id, pid_t pid);
+  void keep_code(std::string container_id, const ProcessPtr& process);
 
   RuntimeContext& context_;
   std::map<std::string, ContainerPtr> containers_;
   std::map<pid_t, ProcessPtr> uvm_processes_;
-  std::deque<std::pair<std::string, pid_t>> exited_;  // oldest first; empty id: a VM process
+  std::deque<std::pair<std::string, std::weak_ptr<Process>>> exited_;  // oldest first; empty id: a VM process
 };
 
 }  // namespace gcs::runtime

@@ -13,20 +13,22 @@ class CopyPump final : public Pump {
 
   bool holds_bytes() const override { return !held_.empty(); }
 
-  io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) override {
+  io::Task<Result<size_t>> move(io::Stream& source, const Conn& conn) override {
     if (held_.empty()) {
       if (!buffer_) buffer_ = pool_.take();
       const auto n = co_await source.read_some(buffer_.bytes());
-      if (!n) co_return false;  // a pipe or pty fails only when it is over
-      if (*n == 0) co_return false;
+      if (!n) co_return size_t{0};  // a pipe or pty fails only when it is over
+      if (*n == 0) co_return size_t{0};
       held_ = buffer_.bytes().first(*n);
     }
+    size_t moved = 0;
     while (!held_.empty()) {
       const auto n = co_await conn->write_some(held_);
       if (!n) co_return n.error();
       held_ = held_.subspan(*n);
+      moved += *n;
     }
-    co_return true;
+    co_return moved;
   }
 
   void rest() override { buffer_.give_back(); }
@@ -41,10 +43,10 @@ class SplicePump final : public Pump {
  public:
   bool holds_bytes() const override { return false; }
 
-  io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) override {
+  io::Task<Result<size_t>> move(io::Stream& source, const Conn& conn) override {
     for (;;) {
       const auto n = io::splice_some(source.native_handle(), conn->native_handle(), kChunk);
-      if (n) co_return *n > 0;
+      if (n) co_return *n;
       if (n.error().sys_errno() != EAGAIN) co_return n.error();
       // The source was readable and has no other reader, so it is the connection that is full.
       const auto room = co_await conn->wait_writable();
@@ -61,26 +63,28 @@ class TailPump final : public Pump {
 
   bool holds_bytes() const override { return !tail_.unsent().empty(); }
 
-  io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) override {
+  io::Task<Result<size_t>> move(io::Stream& source, const Conn& conn) override {
     look_again_ = {};
     if (tail_.unsent().empty()) {
       if (conn->unread() == size_t{0}) tail_.confirmed();
       const auto n = co_await source.read_some(tail_.room());
-      if (!n) co_return false;  // a pipe fails only when it is over
-      if (*n == 0) co_return false;
+      if (!n) co_return size_t{0};  // a pipe fails only when it is over
+      if (*n == 0) co_return size_t{0};
       tail_.filled(*n);
     }
     conn_ = conn;
     const uint64_t connection = tail_.connection();
+    size_t moved = 0;
     while (!tail_.unsent().empty()) {
       const auto n = co_await conn->write_some(tail_.unsent());
       sent_at_ = clock_.now();
       // Whoever dialled again meanwhile has sent all of this, and more.
-      if (tail_.connection() != connection) co_return true;
+      if (tail_.connection() != connection) co_return moved + 1;
       if (!n) co_return n.error();
       tail_.sent(*n);
+      moved += *n;
     }
-    co_return true;
+    co_return moved;
   }
 
   void rest() override { look_later(); }

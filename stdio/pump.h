@@ -18,9 +18,9 @@ class Pump {
   /// True while bytes are held that were taken from the source: they go first, and the source need not be readable.
   virtual bool holds_bytes() const = 0;
 
-  /// One chunk from `source`, which is readable unless bytes are held, to `conn`. False at the end of the source.
-  /// Error: `disconnected` when the connection broke; try again with the next one.
-  virtual io::Task<Result<bool>> move(io::Stream& source, const Conn& conn) = 0;
+  /// One chunk from `source`, which is readable unless bytes are held, to `conn`; gives its size, 0 at the end of the
+  /// source. Error: `disconnected` when the connection broke; try again with the next one.
+  virtual io::Task<Result<size_t>> move(io::Stream& source, const Conn& conn) = 0;
 
   /// Gives back memory while the stream idles, as soon as it can; only when no bytes are held.
   virtual void rest() = 0;

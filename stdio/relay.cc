@@ -1,5 +1,7 @@
 #include "stdio/relay.h"
 
+#include <sys/ioctl.h>
+
 namespace gcs::stdio {
 namespace {
 
@@ -48,12 +50,21 @@ io::Task<> OutputRelay::run() {
   state_ = RelayState::ended;
 }
 
+size_t OutputRelay::waiting() const {
+  int bytes = 0;
+  if (source_ == nullptr || ::ioctl(source_->native_handle(), FIONREAD, &bytes) != 0) return 0;
+  return static_cast<size_t>(bytes);
+}
+
 /// One chunk; false at the source's end. A broken connection is not an end: what it means is for the keeper to say, who
 /// also reads from it.
 io::Task<bool> OutputRelay::forward(const Lease& lease) {
   if (pump_ == nullptr) pump_ = make_pump(pool_, *source_, *lease);
   const auto moved = co_await pump_->move(*source_, lease.conn());
-  if (moved) co_return *moved;
+  if (moved) {
+    moved_ += *moved;
+    co_return *moved > 0;
+  }
   slot_.write_failed(lease.generation(), moved.error().sys_errno());
   co_await slot_.drained(lease.generation());
   co_return true;

@@ -33,6 +33,12 @@ class OutputRelay {
   /// Null where the policy is to resume.
   Tail* tail() const { return tail_.get(); }
 
+  /// Bytes that connections have accepted so far.
+  uint64_t moved() const { return moved_; }
+
+  /// Bytes that the process has written and the relay has not taken yet.
+  size_t waiting() const;
+
   /// The process has closed its end, so that whatever comes later is not what ended the stream.
   bool source_ended() const { return source_ended_; }
 
@@ -46,6 +52,7 @@ class OutputRelay {
   std::unique_ptr<Pump> pump_;
   RelayState state_ = RelayState::reading;
   bool source_ended_ = false;
+  uint64_t moved_ = 0;
 };
 
 /// Moves what the host sends to a process's stdin. The host's orderly end closes the pipe (a pty stays open); a broken

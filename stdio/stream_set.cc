@@ -105,9 +105,12 @@ bool StreamSet::outputs_ended() const {
   return true;
 }
 
-void StreamSet::give_up_idle_outputs() {
+/// What the process itself had written is with the host: what still comes is another's, who holds the pipe open.
+void StreamSet::give_up_held_outputs() {
   for (auto* output : {&out_, &err_}) {
-    if (!*output || !(*output)->relay || (*output)->relay->state() != RelayState::reading) continue;
+    if (!*output || !(*output)->relay) continue;
+    const OutputRelay& relay = *(*output)->relay;
+    if (relay.state() != RelayState::reading && relay.moved() < (*output)->owed) continue;
     if ((*output)->channel.slot().is_empty()) continue;  // its tail is still to be delivered
     (*output)->channel.slot().finish();
   }
@@ -115,12 +118,15 @@ void StreamSet::give_up_idle_outputs() {
 
 io::Task<> StreamSet::drained() {
   if (in_) in_->slot().close();
+  for (auto* output : {&out_, &err_}) {
+    if (*output && (*output)->relay) (*output)->owed = (*output)->relay->moved() + (*output)->relay->waiting() + kPipeSize;
+  }
   auto ended = [this] { return outputs_ended(); };
   auto limit = context_.clock.now() + kHeldOpenLimit;
   while (!outputs_ended()) {
     const bool done = co_await ended_.wait_until(context_.clock, limit, ended);
     if (done) break;
-    give_up_idle_outputs();
+    give_up_held_outputs();
     limit = context_.clock.now() + std::chrono::seconds(1);
   }
   co_await stop();

@@ -40,8 +40,8 @@ class StreamSet {
   void start(ProcessEnds ends, TailPolicy policy);
 
   /// For after the process's exit: ends stdin and waits until all its output is with the host and the host has
-  /// confirmed by closing. Output that a live host has not read is waited for; a stream that merely stays open because
-  /// a grandchild holds it is given up 10 s after this call.
+  /// confirmed by closing. Output that a live host has not read is waited for; a stream that a grandchild holds open, or
+  /// goes on writing to, is given up 10 s after this call, once the process's own output is delivered.
   io::Task<> drained();
 
   /// Ends all streams at once.
@@ -57,6 +57,7 @@ class StreamSet {
     Channel channel;
     std::optional<OutputRelay> relay;
     io::TaskGroup::TaskId relay_task = 0;
+    uint64_t owed = 0;  ///< once so much was moved, all that the process itself wrote has been (a chunk may be in hand)
   };
 
   io::Task<> keep_output(Output& output);
@@ -64,7 +65,7 @@ class StreamSet {
   void start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source, TailPolicy policy);
   void start_input(std::shared_ptr<io::Stream> sink);
   bool outputs_ended() const;
-  void give_up_idle_outputs();
+  void give_up_held_outputs();
 
   StdioContext& context_;
   std::string container_id_;

@@ -1,6 +1,8 @@
 #include "stdio/io/offload.h"
 
+#include <cerrno>
 #include <csignal>
+#include <system_error>
 
 namespace gcs::io {
 namespace {
@@ -15,9 +17,17 @@ class Offload::Job final : public Suspension {
 
   /// On the helper thread; the loop is told by a post, the one thing of Asio that is safe across threads.
   void run() {
-    body_();
-    asio::post(offload_.executor_, [this] { resume(0); });
+    int outcome = 0;
+    try {
+      body_();
+    } catch (...) {
+      outcome = EPROTO;
+    }
+    asio::post(offload_.executor_, [this, outcome] { resume(outcome); });
   }
+
+  /// On the loop, in the place of run().
+  void give_up() { post(EAGAIN); }
 
  private:
   void start() override { offload_.add(this); }
@@ -44,9 +54,15 @@ void Offload::add(Job* job) {
   wake_.notify_one();
   // Idle threads that were woken for earlier jobs still count as idle, but those jobs count as well.
   if (queue_.size() <= idle_ || threads_.size() == kMaxThreads) return;
-  std::thread thread([this] { work(); });
-  const auto id = thread.get_id();
-  threads_.emplace(id, std::move(thread));
+  try {
+    std::thread thread([this] { work(); });
+    const auto id = thread.get_id();
+    threads_.emplace(id, std::move(thread));
+  } catch (const std::system_error&) {
+    if (!threads_.empty()) return;  // it waits for one of these
+    queue_.pop_back();
+    job->give_up();
+  }
 }
 
 /// Short waits: a thread that is on this list only has to return.
@@ -58,9 +74,12 @@ void Offload::join_ended() {
   ended_.clear();
 }
 
-Task<> Offload::run(std::function<void()> job) {
+Task<Result<>> Offload::run(std::function<void()> job) {
   Job waiting(*this, std::move(job));
-  co_await waiting.wait(executor_, "offload");
+  const int outcome = co_await waiting.wait(executor_, "offload");
+  if (outcome == EAGAIN) co_return Error(Errc::exhausted, "no thread can be started for what would block", EAGAIN);
+  if (outcome != 0) co_return Error(Errc::internal, "a job on a helper thread failed unexpectedly");
+  co_return Result<>();
 }
 
 void Offload::work() {

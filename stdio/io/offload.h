@@ -29,15 +29,17 @@ class Offload {
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
-  /// Runs `job` on a helper thread and waits for it.
-  Task<> run(std::function<void()> job);
+  /// Runs `job` on a helper thread and waits for it. `exhausted` where no thread can be had, `internal` for a job that
+  /// throws.
+  Task<Result<>> run(std::function<void()> job);
 
   /// The same for a job that gives a Result: `auto mounted = co_await offload.call<int>(job);`
   template <class T>
   Task<Result<T>> call(std::function<Result<T>()> job) {
     std::optional<Result<T>> result;
     std::function<void()> wrapped = [&result, &job] { result.emplace(job()); };
-    co_await run(std::move(wrapped));
+    const auto ran = co_await run(std::move(wrapped));
+    if (!ran) co_return ran.error();
     co_return std::move(*result);
   }
 

@@ -78,7 +78,6 @@ io_uring_sqe* Ring::next_entry() {
     if (io_uring_submit(ring_.get()) < 0) io_uring_get_events(ring_.get());
     entry = io_uring_get_sqe(ring_.get());
   }
-  ++queued_;
   return entry;
 }
 
@@ -119,15 +118,15 @@ Task<int> Ring::poll(int fd, short events) {
 bool Ring::turn() {
   // What completes from here on is found by looking; only a loop that goes to sleep wants to be signalled.
   io_uring_cq_eventfd_toggle(ring_.get(), false);
-  if (queued_ > 0) {
-    queued_ = 0;
+  if (io_uring_sq_ready(ring_.get()) > 0) {
     io_uring_submit_and_get_events(ring_.get());
   } else if (has_hidden_completions()) {
     io_uring_get_events(ring_.get());
   }
   bool ran = false;
   while (run_completed()) ran = true;
-  if (ran) return true;
+  // Entries that the kernel had no memory for are offered again.
+  if (ran || io_uring_sq_ready(ring_.get()) > 0) return true;
   io_uring_cq_eventfd_toggle(ring_.get(), true);
   // Between the last look and the signal's arming something may have completed.
   if (has_hidden_completions()) io_uring_get_events(ring_.get());

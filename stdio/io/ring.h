@@ -56,7 +56,6 @@ class Ring {
   std::unique_ptr<io_uring> ring_;
   Fd event_fd_;
   unsigned setup_flags_ = 0;
-  unsigned queued_ = 0;
 };
 
 }  // namespace gcs::io
