@@ -12,6 +12,7 @@ namespace gcs::runtime {
 namespace {
 
 constexpr size_t kMaxOutput = 64 * 1024;
+constexpr std::chrono::seconds kKillLimit{5};
 
 io::Task<Result<ExitStatus>> exit_of(ChildPtr child) {
   co_return co_await child->exited();
@@ -75,7 +76,15 @@ io::Task<Result<ExitStatus>> run_to_exit(Reaper& reaper, io::Engine& engine, io:
   const Killing killing(*child);
   const auto deadline = clock.now() + limit;
   const std::string name = command.argv.front();
-  co_return co_await io::with_deadline<ExitStatus>(engine.executor(), clock, deadline, name, exit_of(*child));
+  auto status = co_await io::with_deadline<ExitStatus>(engine.executor(), clock, deadline, name, exit_of(*child));
+  if (!status) {
+    // What it leaves behind becomes our child when it has ended, so that is waited for.
+    discard((*child)->kill(SIGKILL), "it may have exited just now");
+    const auto killed_by = clock.now() + kKillLimit;
+    discard(co_await io::with_deadline<ExitStatus>(engine.executor(), clock, killed_by, name, exit_of(*child)),
+            "a process in an uninterruptible sleep");
+  }
+  co_return status;
 }
 
 io::Task<Result<CommandOutput>> run_command(Reaper& reaper, io::Engine& engine, io::Clock& clock, Command command,

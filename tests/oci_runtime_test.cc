@@ -113,6 +113,19 @@ TEST_CASE("runtime: one that claims success without a process is not believed") 
   }
 }
 
+TEST_CASE("runtime: the process of one that fails late, or hangs after the start, is not left running") {
+  for (const char* ending : {"exit 1", "exec sleep 1000"}) {
+    CAPTURE(ending);
+    Bench bench(std::string(kFlag) + R"sh(
+file=$(flag --pid-file "$@")
+sleep 1000 &
+echo $! >"$file"
+)sh" + ending, 300ms);
+    CHECK_FALSE(bench.loop.run(bench.oci->exec("c1", bench.dir / "bundle", "{}", {})));
+    bench.loop.run_until([&] { return bench.clean(); });
+  }
+}
+
 TEST_CASE("runtime: one that is killed is reported by its signal, as a shell does") {
   Bench bench("kill -KILL $$");
   const auto created = bench.create();

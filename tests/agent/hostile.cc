@@ -183,4 +183,56 @@ TEST_CASE("agent: while the OCI runtime hangs others are served, and the agent c
   CHECK_FALSE(creating.done());
 }
 
+TEST_CASE("agent: waits with fat bodies hold up nobody") {
+  Stage stage;
+  auto sleeper = stage.loop.run(
+      host::execute_in_vm(stage.host, command({"/run/layers/busybox/bin/busybox", "sleep", "1000"}), {false, false, false}));
+  REQUIRE_MESSAGE(sleeper, sleeper.error().message());
+  const json wait = {{"ContainerId", host::kUvmId},
+                     {"ProcessId", (*sleeper)->pid()},
+                     {"TimeoutInMs", 0xffffffffu},
+                     {"Padding", std::string(13u << 20, 'x')}};
+  auto& client = stage.host.client();
+  std::vector<std::shared_ptr<host::Call>> waits;
+  for (int i = 0; i < 4; ++i) {
+    waits.push_back(client.send(host::value(Message::wait_for_process), client.next_id(), wait.dump()));
+  }
+  REQUIRE(stage.loop.run((*sleeper)->signal(9)));
+  for (const auto& call : waits) CHECK(stage.loop.run(client.answer(call)));
+}
+
+TEST_CASE("agent: a start that fails leaves nothing half-done, and can be told again without harm") {
+  auto settings = settings_from_environment();
+  settings.runtime = fake_runtime(R"sh(
+for word; do case $word in
+  create) flag() { while [ "$1" != --pid-file ]; do shift; done; echo "$2"; }
+          file=$(flag "$@"); sleep 1000 & echo $! >"$file"; exit 0 ;;
+  start) exit 1 ;;
+esac; done)sh");
+  Stage stage(settings);
+  const auto spec = busybox({"true"});
+  REQUIRE(stage.loop.run(host::combine_layers(stage.host, spec)));
+  REQUIRE(stage.loop.run(host::create_container(stage.host, spec)));
+  for (int i = 0; i < 2; ++i) {
+    CHECK_FALSE(stage.loop.run(host::start_container(stage.host, spec, {false, i == 0, false})));
+  }
+  CHECK(stage.loop.run(host::stacks(stage.host)));
+}
+
+TEST_CASE("agent: an exit is reported although a grandchild goes on writing") {
+  Stage stage;
+  auto parent = stage.loop.run(host::execute_in_vm(
+      stage.host, command({"/run/layers/busybox/bin/busybox", "sh", "-c", "yes & exit 3"}), {false, true, false}));
+  REQUIRE_MESSAGE(parent, parent.error().message());
+  auto waiting = stage.loop.start((*parent)->wait());
+  std::vector<std::byte> buffer(1 << 16);
+  while (!waiting.done()) {
+    const auto n = stage.loop.run((*parent)->out->read_some(buffer));
+    if (n && *n > 0) continue;
+    (*parent)->out.reset();
+    stage.loop.run_until([&] { return waiting.done(); });
+  }
+  CHECK(*waiting.value() == 3);
+}
+
 }  // namespace gcs::testing
