@@ -61,3 +61,4 @@ add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
 set_tests_properties(vm_machine vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
 
 include(tests/bench/bench.cmake)
+include(tests/chaos/chaos.cmake)

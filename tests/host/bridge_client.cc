@@ -1,5 +1,8 @@
 #include "tests/host/bridge_client.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <array>
 #include <chrono>
 
@@ -11,6 +14,14 @@ namespace gcs::host {
 namespace {
 
 constexpr std::chrono::minutes kCallLimit{5};
+constexpr std::chrono::milliseconds kHeardPause{1};  // no event tells that a peer has read
+
+/// What has come on a connection and was not read.
+size_t unread_bytes(const io::Stream& stream) {
+  int count = 0;
+  if (::ioctl(stream.native_handle(), SIOCINQ, &count) != 0 || count < 0) return 0;
+  return static_cast<size_t>(count);
+}
 
 json negotiate_body() {
   json body = json::object();
@@ -24,14 +35,19 @@ json negotiate_body() {
 
 /// One connection. The reader and the writer share it, so that the stream is there until both have ended.
 struct BridgeClient::Session {
-  Session(io::Executor executor, std::unique_ptr<io::Stream> connection)
-      : stream(std::move(connection)), more(executor, "bridge writer") {}
+  Session(io::Executor executor, std::unique_ptr<io::Stream> connection, io::Condition& its_end)
+      : stream(std::move(connection)), more(executor, "bridge writer"), ended(its_end) {}
+  ~Session() { ended.notify_all(); }
 
   std::unique_ptr<io::Stream> stream;
   std::deque<std::string> out;
   io::Condition more;
+  io::Condition& ended;
   bool writing = false;
+  bool cut = false;
+  bool leave = false;  ///< cut, and the rest is not to be read
   bool over = false;
+  bool readable = false;
 };
 
 BridgeClient::BridgeClient(io::Engine& engine, io::Clock& clock, io::TransportName transport)
@@ -63,7 +79,7 @@ io::Task<Result<>> BridgeClient::accept() {
   auto stream = co_await listener_->accept();
   listener_.reset();
   if (!stream) co_return stream.error();
-  session_ = std::make_shared<Session>(engine_.executor(), std::move(*stream));
+  session_ = std::make_shared<Session>(engine_.executor(), std::move(*stream), changed_);
   group_.spawn("bridge reader", read(session_));
   group_.spawn("bridge writer", write(session_));
   changed_.notify_all();
@@ -169,25 +185,64 @@ void BridgeClient::drop() {
   if (session) lose(session, Error(Errc::disconnected, "the companion dropped the connection"));
 }
 
+void BridgeClient::cut(Unread unread) {
+  const auto session = session_;
+  if (!session || session->over) return;
+  session->cut = true;
+  session->leave = unread == Unread::leave;
+  session->out.clear();
+  if (!look_first_ && (session->leave || unread_bytes(*session->stream) == 0)) session->stream->shut_down();
+  session->more.notify_all();
+  changed_.notify_all();
+}
+
+bool BridgeClient::caught_up() const {
+  return !session_ || unread_bytes(*session_->stream) == 0;
+}
+
+io::Task<bool> BridgeClient::heard(io::Clock::Duration limit) {
+  const auto deadline = clock_.now() + limit;
+  co_await flushed();
+  for (;;) {
+    int unread = 0;
+    if (!session_ || ::ioctl(session_->stream->native_handle(), SIOCOUTQ, &unread) != 0) co_return false;
+    if (unread == 0) co_return true;
+    if (clock_.now() >= deadline) co_return false;
+    co_await io::sleep_until(engine_.executor(), clock_, clock_.now() + kHeardPause);
+  }
+}
+
 io::Task<> BridgeClient::write(std::shared_ptr<Session> session) {
-  auto anything = [&session] { return session->over || !session->out.empty(); };
+  auto anything = [&session] { return session->over || session->cut || !session->out.empty(); };
   for (;;) {
     co_await session->more.wait(anything);
-    if (session->over) co_return;
+    if (session->over || session->cut) co_return;
     const std::string frame = std::move(session->out.front());
     session->out.pop_front();
     session->writing = true;
     const auto written = co_await io::write_all(*session->stream, io::as_bytes(frame));
     session->writing = false;
     if (session->out.empty()) changed_.notify_all();
+    if (session->cut) co_return;
     if (!written) co_return lose(session, written.error());
   }
 }
 
 io::Task<> BridgeClient::read(std::shared_ptr<Session> session) {
-  auto may_read = [this] { return !reading_stopped_; };
+  auto may_read = [this, &session] { return !reading_stopped_ || session->cut || session->over; };
+  auto looked = [&session] { return session->readable || session->cut || session->over; };
   while (!session->over) {
+    if (look_first_) {
+      session->readable = false;
+      const auto looking = group_.spawn("bridge readable", look(session));
+      co_await changed_.wait(looked);
+      group_.cancel(looking);
+    }
     co_await changed_.wait(may_read);
+    if (session->over) co_return;
+    if (session->cut && (session->leave || unread_bytes(*session->stream) == 0)) {
+      co_return lose(session, Error(Errc::disconnected, "the companion cut the connection"));
+    }
     Header header;
     const auto payload = co_await read_frame(*session, header);
     if (session->over) co_return;
@@ -196,6 +251,13 @@ io::Task<> BridgeClient::read(std::shared_ptr<Session> session) {
     const auto taken = take(header, *payload);
     if (!taken) co_return end(taken.error());
   }
+}
+
+/// Until there is something to read: given up, it takes no byte along, as a read would.
+io::Task<> BridgeClient::look(std::shared_ptr<Session> session) {
+  discard(co_await session->stream->wait_readable(), "the read that follows tells what is wrong");
+  session->readable = true;
+  changed_.notify_all();
 }
 
 io::Task<Result<std::string>> BridgeClient::read_frame(Session& session, Header& header) {
@@ -246,11 +308,19 @@ Result<> BridgeClient::take_notification(const std::string& payload) {
 void BridgeClient::lose(const std::shared_ptr<Session>& session, const Error& why) {
   if (session->over) return;
   session->over = true;
-  session->stream->shut_down();
+  // Closing alone tells the guest whether something was unread; but a write that is under way must be ended.
+  if (session->cut && look_first_ && !session->writing) {
+    session->stream->shut_read();
+  } else {
+    session->stream->shut_down();
+  }
+  ending_ = session;
   session->more.notify_all();
   session_.reset();
   why_ = why.message();
-  if (!keep_calls_) fail_calls(Error(Errc::disconnected, why_));
+  const Error lost(Errc::disconnected, why_);
+  fail_negotiation(lost);
+  if (!keep_calls_) fail_calls(lost);
   changed_.notify_all();
 }
 
@@ -268,6 +338,19 @@ void BridgeClient::fail_calls(const Error& why) {
   const auto calls = std::move(calls_);
   calls_.clear();
   for (const auto& [id, call] : calls) call->settle(why);
+}
+
+/// It is about one connection: nobody answers it on another.
+void BridgeClient::fail_negotiation(const Error& why) {
+  for (auto entry = calls_.begin(); entry != calls_.end();) {
+    const auto call = entry->second;
+    if (call->type != value(Message::negotiate_protocol)) {
+      ++entry;
+      continue;
+    }
+    entry = calls_.erase(entry);
+    call->settle(why);
+  }
 }
 
 }  // namespace gcs::host

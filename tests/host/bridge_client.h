@@ -17,6 +17,9 @@ namespace gcs::host {
 /// One request that waits for its answer. Shared by who asked and the client.
 class Call;
 
+/// What becomes of bytes that the guest has sent, and the host has not read, when a connection is cut.
+enum class Unread { take, leave };
+
 /// The host's end of the bridge: listens, takes the guest's connection, negotiates, asks, and checks every frame as the
 /// real host does. One object is one host as the guest knows it: ids run on over its connections.
 ///
@@ -24,7 +27,7 @@ class Call;
 ///                          └──the guest broke a rule──▶ ended, for good: why() says which
 ///
 /// A loss ends the calls in flight, unless keep_calls() is on: then they wait for the next connection, as those of a
-/// host that migrates do. Stop it and join before it goes.
+/// host that migrates do; a negotiation ends with its connection all the same. Stop it and join before it goes.
 class BridgeClient {
  public:
   BridgeClient(io::Engine& engine, io::Clock& clock, io::TransportName transport);
@@ -65,7 +68,7 @@ class BridgeClient {
   /// Why the last connection is gone.
   const std::string& why() const { return why_; }
 
-  /// Waits until there is no connection.
+  /// Waits until there is no connection, and the last one is closed.
   io::Task<> lost();
 
   /// Waits until everything sent is in the connection (which says nothing of the guest).
@@ -76,6 +79,21 @@ class BridgeClient {
 
   void keep_calls(bool keep) { keep_calls_ = keep; }
 
+  /// Ends the connection; lost() waits until that is done. With `take`, everything that is there is read before, and
+  /// what the guest sends later dies unread; with `leave`, it ends at once, and all but the frame being read dies. What
+  /// was sent and the guest has not read by then is in doubt: see heard(). With look_first() on, the guest sees a reset
+  /// where something died unread, as when a host dies; else an end.
+  void cut(Unread unread);
+
+  /// Waits until the guest has read every request, at most for `limit`. For AF_UNIX: others do not tell.
+  io::Task<bool> heard(io::Clock::Duration limit);
+
+  /// Nothing has come that was not read. Always true where the transport does not tell.
+  bool caught_up() const;
+
+  /// The id that comes next: where a successor goes on.
+  int64_t seed() const { return next_id_; }
+
   /// Where a host goes on that took over from another: ids from `next`, and an answer that the guest owes to it.
   void continue_from(int64_t next) { next_id_ = next > next_id_ ? next : next_id_; }
   std::shared_ptr<Call> expect(uint32_t type, int64_t id);
@@ -83,7 +101,11 @@ class BridgeClient {
   // For hostile hosts.
 
   void send_bytes(std::string bytes);
+  /// From the next frame on, or from this very moment when look_first() is on.
   void stop_reading(bool stop);
+
+  /// Waits for a frame before it begins to read one, so that what comes after stop_reading() is left alone. Costs time.
+  void look_first(bool look) { look_first_ = look; }
   void drop();
 
  private:
@@ -95,15 +117,18 @@ class BridgeClient {
   Result<> take(const Header& header, const std::string& payload);
   Result<> take_response(const Header& header, const std::string& payload);
   Result<> take_notification(const std::string& payload);
+  io::Task<> look(std::shared_ptr<Session> session);
   void lose(const std::shared_ptr<Session>& session, const Error& why);
   void end(const Error& why);
   void fail_calls(const Error& why);
+  void fail_negotiation(const Error& why);
 
   io::Engine& engine_;
   io::Clock& clock_;
   io::TransportName transport_;
   std::unique_ptr<io::Listener> listener_;
   std::shared_ptr<Session> session_;
+  std::weak_ptr<Session> ending_;
   std::map<int64_t, std::shared_ptr<Call>> calls_;
   std::set<std::string> watched_;
   std::map<std::string, std::unique_ptr<json>> exits_;
@@ -111,6 +136,7 @@ class BridgeClient {
   std::string why_ = "never connected";
   bool keep_calls_ = false;
   bool reading_stopped_ = false;
+  bool look_first_ = false;
   bool ended_ = false;
   io::Condition changed_;
   io::TaskGroup group_;

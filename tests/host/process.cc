@@ -19,6 +19,7 @@ struct Door {
   const char* port_name;
   bool wanted;
   std::unique_ptr<io::Stream>& stream;
+  io::Port& port;
   std::optional<StdioListener> listener;
 };
 
@@ -29,6 +30,7 @@ io::Task<Result<>> open_door(Host& host, Door& door, json& parameters, json& por
   auto listener = StdioListener::open(host.engine(), host.transport(), *port);
   if (!listener) co_return listener.error();
   door.listener.emplace(std::move(*listener));
+  door.port = *port;
   parameters[door.flag] = true;
   ports[door.port_name] = *port;
   co_return Result<>();
@@ -58,9 +60,10 @@ json about_process(const std::string& container, uint32_t pid) {
 io::Task<Result<std::unique_ptr<Process>>> Process::start(Host& host, std::string container, json parameters,
                                                           Streams streams) {
   std::unique_ptr<Process> process(new Process(host, container));
-  Door doors[] = {{"CreateStdInPipe", "StdIn", streams.in, process->in, std::nullopt},
-                  {"CreateStdOutPipe", "StdOut", streams.out, process->out, std::nullopt},
-                  {"CreateStdErrPipe", "StdErr", streams.err, process->err, std::nullopt}};
+  StreamPorts& named = process->ports_;
+  Door doors[] = {{"CreateStdInPipe", "StdIn", streams.in, process->in, named.in, std::nullopt},
+                  {"CreateStdOutPipe", "StdOut", streams.out, process->out, named.out, std::nullopt},
+                  {"CreateStdErrPipe", "StdErr", streams.err, process->err, named.err, std::nullopt}};
   json ports = json::object();
   for (Door& door : doors) {
     const auto opened = co_await open_door(host, door, parameters, ports);

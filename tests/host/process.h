@@ -15,6 +15,13 @@ struct Streams {
   bool err = true;
 };
 
+/// The ports of a process's streams; 0 for one that it has not.
+struct StreamPorts {
+  io::Port in = 0;
+  io::Port out = 0;
+  io::Port err = 0;
+};
+
 /// A process of the guest, started through one host, and the host's ends of its streams.
 class Process {
  public:
@@ -24,6 +31,7 @@ class Process {
 
   uint32_t pid() const { return pid_; }
   const std::string& container() const { return container_; }
+  const StreamPorts& ports() const { return ports_; }
 
   /// Null for a stream that was not asked for, or was closed. Closing the outputs once they have ended is what lets
   /// the guest report the exit.
@@ -42,6 +50,7 @@ class Process {
   Host& host_;
   std::string container_;
   uint32_t pid_ = 0;
+  StreamPorts ports_;
 };
 
 /// `parameters` of an exec in a container, and of a process of the VM itself.

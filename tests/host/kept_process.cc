@@ -1,0 +1,66 @@
+#include "tests/host/kept_process.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tests/host/call.h"
+
+namespace gcs::host {
+namespace {
+
+constexpr uint32_t kForever = 0xffffffff;
+constexpr uint32_t kProbe = 50;  // ms, as the real host's (migration.md 5)
+
+}  // namespace
+
+KeptProcess::KeptProcess(Host& host, io::TaskGroup& group, Process& started, Users users, ExitKnown exit_known)
+    : group_(group), container_(started.container()), pid_(started.pid()), known_(std::move(exit_known)) {
+  in = keep(host, started.ports().in, std::move(started.in), users.in);
+  out = keep(host, started.ports().out, std::move(started.out), users.out);
+  err = keep(host, started.ports().err, std::move(started.err), users.err);
+}
+
+std::unique_ptr<StreamEnd> KeptProcess::keep(Host& host, io::Port port, std::unique_ptr<io::Stream> stream,
+                                             StreamUser* user) {
+  if (port == 0 || user == nullptr) return nullptr;
+  auto end = std::make_unique<StreamEnd>(host.engine(), host.clock(), host.transport(), port, std::move(stream), *user);
+  group_.spawn("stream " + std::to_string(port), end->run());
+  return end;
+}
+
+void KeptProcess::ask(BridgeClient& client) {
+  wait_id_ = ask(client, kForever)->id;
+}
+
+std::shared_ptr<Call> KeptProcess::adopt(BridgeClient& client) {
+  if (wait_id_ >= 0) {
+    auto owed = client.expect(value(Message::wait_for_process), wait_id_);
+    group_.spawn("adopted wait", listen(client, std::move(owed)));
+  }
+  return ask(client, kProbe);
+}
+
+std::shared_ptr<Call> KeptProcess::ask(BridgeClient& client, uint32_t timeout_ms) {
+  json body = json::object();
+  body["ContainerId"] = container_;
+  body["ActivityId"] = kNoActivity;
+  body["ProcessId"] = pid_;
+  body["TimeoutInMs"] = timeout_ms;
+  auto call = client.send(value(Message::wait_for_process), client.next_id(), to_text(body) + "\n");
+  group_.spawn("wait " + std::to_string(call->id), listen(client, call));
+  return call;
+}
+
+io::Task<> KeptProcess::listen(BridgeClient& client, std::shared_ptr<Call> call) {
+  const auto answer = co_await client.answer(std::move(call));
+  if (!answer || !outcome(*answer)) co_return;
+  exit_code_ = static_cast<uint32_t>(number_of(*answer, "ExitCode"));
+  known_(*exit_code_);
+}
+
+io::Task<> KeptProcess::close_streams() {
+  for (auto* stream : {&in, &out, &err}) {
+    if (*stream) co_await (*stream)->stop();
+  }
+}
+
+}  // namespace gcs::host

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tests/host/process.h"
+#include "tests/host/stream_end.h"
+
+namespace gcs::host {
+
+/// What a host knows of a process of its guest and hands to its successor: the number, the wait for the exit, the
+/// streams. Its calls go through whichever client is given; its tasks run in `group`, which is to be cancelled and
+/// joined before it goes.
+class KeptProcess {
+ public:
+  struct Users {
+    StreamUser* in = nullptr;
+    StreamUser* out = nullptr;
+    StreamUser* err = nullptr;
+  };
+
+  /// Called for each exit code that an answer tells.
+  using ExitKnown = std::function<void(uint32_t code)>;
+
+  /// Takes the streams of a started process over and asks for its exit.
+  KeptProcess(Host& host, io::TaskGroup& group, Process& started, Users users, ExitKnown exit_known);
+
+  const std::string& container() const { return container_; }
+  uint32_t pid() const { return pid_; }
+
+  /// Null for a stream that the process has not, or that was stopped.
+  std::unique_ptr<StreamEnd> in;
+  std::unique_ptr<StreamEnd> out;
+  std::unique_ptr<StreamEnd> err;
+  template <class Do>
+  void each_stream(Do act) {
+    for (const auto* stream : {&in, &out, &err}) {
+      if (*stream) act(**stream);
+    }
+  }
+
+  /// WaitForProcess without a limit; of a returning host, it waits through outages.
+  void ask(BridgeClient& client);
+
+  /// What a host does that took over, once it listens for the streams: it expects the answer to the wait of its
+  /// predecessor, and asks by itself with a limit of 50 ms. Gives the answer to that, which may be a refusal.
+  std::shared_ptr<Call> adopt(BridgeClient& client);
+
+  /// Gives up the streams, which need an exit or the end of everything for that.
+  io::Task<> close_streams();
+
+  bool exit_known() const { return exit_code_.has_value(); }
+  std::optional<uint32_t> exit_code() const { return exit_code_; }
+
+ private:
+  std::unique_ptr<StreamEnd> keep(Host& host, io::Port port, std::unique_ptr<io::Stream> stream, StreamUser* user);
+  std::shared_ptr<Call> ask(BridgeClient& client, uint32_t timeout_ms);
+  io::Task<> listen(BridgeClient& client, std::shared_ptr<Call> call);
+
+  io::TaskGroup& group_;
+  std::string container_;
+  uint32_t pid_;
+  ExitKnown known_;
+  int64_t wait_id_ = -1;
+  std::optional<uint32_t> exit_code_;
+};
+
+}  // namespace gcs::host
