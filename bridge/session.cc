@@ -50,7 +50,7 @@ void Exchange::push(Outgoing outgoing) {
 }
 
 Session::Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange,
-                 std::function<void()> on_negotiated)
+                 std::function<void(const io::Stream&)> on_negotiated)
     : conn_(std::move(conn)),
       number_(number),
       exchange_(exchange),
@@ -69,7 +69,8 @@ io::Task<Error> Session::run() {
   }
   co_await io::ignore_cancellation();  // bounded: a broken connection ends every write
   conn_->shut_down();
-  writer_.cancel();
+  over_ = true;  // not cancelled: what its last write has met is a part of the loss
+  exchange_.changed.notify_all();
   co_await writer_.join();
   exchange_.outbox.session_lost(all_read(loss));
   co_await io::heed_cancellation();
@@ -88,7 +89,8 @@ bool Session::all_read(const Error& loss) const {
 /// listened (migration.md 13.3).
 void Session::confirm(bool host_spoke) {
   const auto unread = conn_->unread();
-  if (unread ? *unread == 0 : host_spoke) exchange_.outbox.confirmed();
+  // A peer that has gone took what it had not read with it: the count is then 0 as well.
+  if (unread ? *unread == 0 && !conn_->hung_up() : host_spoke) exchange_.outbox.confirmed();
 }
 
 io::Task<Error> Session::read() {
@@ -129,7 +131,7 @@ void Session::negotiate(const Header& header, const Body& body) {
   exchange_.outbox.negotiated(*first_id_);
   exchange_.changed.notify_all();
   log::info("negotiated", {{"session", number_}, {"version", *version}, {"first_id", *first_id_}});
-  on_negotiated_();
+  on_negotiated_(*conn_);
 }
 
 /// Before negotiation nothing is served, and after it no second one is: neither reaches a handler.
@@ -155,9 +157,10 @@ void Session::begin(const Header& header, Body body) {
 }
 
 io::Task<> Session::write() {
-  auto has_frames = [this] { return !exchange_.outbox.idle(); };
+  auto due = [this] { return over_ || !exchange_.outbox.idle(); };
   for (;;) {
-    co_await exchange_.changed.wait(has_frames);
+    co_await exchange_.changed.wait(due);
+    if (over_) co_return;
     std::vector<Outgoing> batch;
     std::string bytes;
     while (bytes.size() < kMaxWrite) {
@@ -190,6 +193,7 @@ io::Task<size_t> Session::send(std::string_view bytes) {
     const auto n = co_await conn_->write_some(io::as_bytes(bytes.substr(sent)));
     if (!n) {
       write_error_ = n.error().sys_errno() != 0 ? n.error().sys_errno() : EPIPE;
+      if (sent > 0 && write_error_ == EPIPE) write_error_ = ECONNRESET;  // told to the part that went out, if at all
       conn_->shut_read();
       break;
     }

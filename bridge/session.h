@@ -28,7 +28,7 @@ struct Exchange {
   Outbox outbox;
   Dispatch dispatch;
   std::function<void()> on_opened;  ///< the host has named one more container
-  bool sequential = false;  ///< one request after the other, waits excepted (wire.md 4)
+  bool sequential = false;          ///< one request after the other, waits excepted (wire.md 4)
 
   io::Condition changed;     ///< the outbox has something new to write, or room again
   io::Condition turn;        ///< sequential mode: the request before has ended
@@ -42,8 +42,10 @@ struct Exchange {
 /// right behind it is read with the right version. Nothing that must survive an outage is kept here.
 class Session {
  public:
-  /// `number` counts up from 1. `on_negotiated` is called once, inside the reader, when the host may be spoken to.
-  Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange, std::function<void()> on_negotiated);
+  /// `number` counts up from 1. `on_negotiated` is called once, inside the reader, when the host may be spoken to: with
+  /// the connection, which stays until run() has returned.
+  Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange,
+          std::function<void(const io::Stream&)> on_negotiated);
 
   /// Serves until the connection is lost, and says why. The writer has ended by then, and the outbox has what it had
   /// not written.
@@ -61,11 +63,12 @@ class Session {
   std::unique_ptr<io::Stream> conn_;
   uint64_t number_;
   Exchange& exchange_;
-  std::function<void()> on_negotiated_;
+  std::function<void(const io::Stream&)> on_negotiated_;
   FrameReader reader_;
   std::optional<uint64_t> first_id_;  // of the first negotiate: tells a new host from a returning one
   uint32_t version_ = 0;
   int write_error_ = 0;  // errno of the writer's end
+  bool over_ = false;    // the reader has ended
   io::TaskGroup writer_;
 };
 

@@ -31,6 +31,7 @@ class Service {
 
  private:
   io::Task<> keep_session();
+  io::Task<Error> serve(std::unique_ptr<io::Stream> conn, uint64_t number);
   io::Task<> power_off();
 
   const Options& options_;

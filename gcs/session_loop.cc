@@ -7,7 +7,28 @@ namespace {
 
 constexpr std::chrono::milliseconds kShortPause{10};
 
+/// Down again when the session ends, however it does.
+class LinkUp {
+ public:
+  explicit LinkUp(stdio::HostLink& link) : link_(link) {}
+  ~LinkUp() { link_.set_down(); }
+  LinkUp(const LinkUp&) = delete;
+  LinkUp& operator=(const LinkUp&) = delete;
+
+  void operator()(const io::Stream& bridge) { link_.set_up(bridge); }
+
+ private:
+  stdio::HostLink& link_;
+};
+
 }  // namespace
+
+/// One session, from its connection to its loss.
+io::Task<Error> Service::serve(std::unique_ptr<io::Stream> conn, uint64_t number) {
+  LinkUp link_up(link_);
+  bridge::Session session(std::move(conn), number, exchange_, std::ref(link_up));
+  co_return co_await session.run();
+}
 
 /// Dial, serve, dial again: for ever, until the service is stopped or the VM powered off.
 io::Task<> Service::keep_session() {
@@ -25,10 +46,7 @@ io::Task<> Service::keep_session() {
     const uint64_t number = ++sessions_;
     log::info("connected to the host", {{"session", number}});
     const auto began = clock_.now();
-    auto on_negotiated = [this] { link_.set_up(true); };
-    bridge::Session session(std::move(*conn), number, exchange_, on_negotiated);
-    const Error loss = co_await session.run();
-    link_.set_up(false);
+    const Error loss = co_await serve(std::move(*conn), number);
     lost_at = clock_.now();
     if (loss.sys_errno() == ECANCELED) co_return;
     log::warn("session lost", {{"session", number}, {"error", loss.message()}});

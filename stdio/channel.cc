@@ -18,6 +18,12 @@ io::Task<bool> replay(Tail& tail, io::Stream& conn) {
   co_return true;
 }
 
+/// A break is told once (SO_ERROR), and a write that gets some bytes out before it meets it keeps it to itself: the
+/// next one finds EPIPE. That matters where the reader could have told a reset from an end.
+bool is_reset(int write_error, const io::Stream& conn) {
+  return write_error == ECONNRESET || (write_error != 0 && conn.unread());
+}
+
 }  // namespace
 
 io::Task<> Channel::keep_output(const OutputRelay& relay) {
@@ -27,8 +33,10 @@ io::Task<> Channel::keep_output(const OutputRelay& relay) {
     std::array<std::byte, 64> unexpected;
     auto n = co_await (*lease)->read_some(unexpected);
     while (n && *n > 0) n = co_await (*lease)->read_some(unexpected);
+    (*lease)->shut_down();  // ends a write that is under way
+    const int write_error = co_await slot_.write_error(lease->generation());
     if (slot_.is_closed()) co_return;
-    const bool orderly = n && slot_.write_error(lease->generation()) != ECONNRESET;
+    const bool orderly = n && !is_reset(write_error, **lease);
     if (orderly) {
       bool outage = !context_.link.is_up();
       const bool confirms = relay.state() == RelayState::confirming;

@@ -26,8 +26,8 @@ class Channel {
   Slot& slot() { return slot_; }
 
   /// For stdout and stderr, on which the host sends nothing but its end. An orderly end while the bridge is healthy is
-  /// deliberate, or confirms ours: it closes the slot. Anything else is an outage: the slot is drained, the port dialled
-  /// again, and the relay's tail sent to the new connection first. Returns once the slot is closed.
+  /// deliberate, or confirms ours: it closes the slot. Anything else is an outage: the slot is drained, the port
+  /// dialled again, and the relay's tail sent to the new connection first. Returns once the slot is closed.
   io::Task<> keep_output(const OutputRelay& relay);
 
   /// For stdin, whose relay reads the connection itself and drains or closes the slot. Returns once the slot is closed.

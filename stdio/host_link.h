@@ -5,12 +5,13 @@
 
 #include "stdio/io/clock.h"
 #include "stdio/io/condition.h"
+#include "stdio/io/stream.h"
 
 namespace gcs::stdio {
 
 /// What the streams need to know of the bridge: an orderly close by the host is deliberate only while a session is up,
-/// and nothing is dialled again before there is one whose host has opened the container, for a host listens from then on
-/// and accepts once (migration.md 13.8). Owned by the service, set by its session loop; outlives every stream.
+/// and nothing is dialled again before there is one whose host has opened the container, for a host listens from then
+/// on and accepts once (migration.md 13.8). Owned by the service, set by its session loop; outlives every stream.
 class HostLink {
  public:
   using Opened = std::function<bool(const std::string& container_id)>;
@@ -19,16 +20,19 @@ class HostLink {
   explicit HostLink(io::Executor executor, Opened opened = {})
       : changed_(executor, "session"), opened_(std::move(opened)) {}
 
-  void set_up(bool up) {
-    if (up) ++sessions_;
-    up_ = up;
-    changed_.notify_all();
-  }
-  bool is_up() const { return up_; }
+  /// A session has been negotiated on this connection, which stays until set_down().
+  void set_up(const io::Stream& bridge);
+  void set_down();
+
+  /// Asks the connection itself: the session's end is a matter of some turns of the loop after the host's.
+  bool is_up() const { return bridge_ != nullptr && !bridge_->hung_up(); }
+
+  /// Counts those that were negotiated.
+  uint64_t sessions() const { return sessions_; }
 
   /// The host listens on the ports of this container's processes; of the VM's own, where the id is empty.
   bool may_dial(const std::string& container_id) const {
-    return up_ && (container_id.empty() || !opened_ || opened_(container_id));
+    return is_up() && (container_id.empty() || !opened_ || opened_(container_id));
   }
   io::Condition& changed() { return changed_; }
 
@@ -41,7 +45,7 @@ class HostLink {
   io::Condition changed_;
   Opened opened_;
   uint64_t sessions_ = 0;
-  bool up_ = false;
+  const io::Stream* bridge_ = nullptr;
 };
 
 }  // namespace gcs::stdio

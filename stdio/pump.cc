@@ -66,20 +66,17 @@ class TailPump final : public Pump {
   io::Task<Result<size_t>> move(io::Stream& source, const Conn& conn) override {
     look_again_ = {};
     if (tail_.unsent().empty()) {
-      if (conn->unread() == size_t{0}) tail_.confirmed();
+      if (conn->unread() == size_t{0} && !conn->hung_up()) tail_.confirmed();
       const auto n = co_await source.read_some(tail_.room());
       if (!n) co_return size_t{0};  // a pipe fails only when it is over
       if (*n == 0) co_return size_t{0};
       tail_.filled(*n);
     }
     conn_ = conn;
-    const uint64_t connection = tail_.connection();
     size_t moved = 0;
     while (!tail_.unsent().empty()) {
       const auto n = co_await conn->write_some(tail_.unsent());
       sent_at_ = clock_.now();
-      // Whoever dialled again meanwhile has sent all of this, and more.
-      if (tail_.connection() != connection) co_return moved + 1;
       if (!n) co_return n.error();
       tail_.sent(*n);
       moved += *n;
@@ -105,7 +102,7 @@ class TailPump final : public Pump {
     const Conn conn = conn_.lock();
     if (conn == nullptr) return;  // broken: the next connection gets it all
     const auto unread = conn->unread();
-    if (unread ? *unread == 0 : clock_.now() - sent_at_ >= kDelivered) tail_.confirmed();
+    if (unread ? *unread == 0 && !conn->hung_up() : clock_.now() - sent_at_ >= kDelivered) tail_.confirmed();
     look_later();
   }
 

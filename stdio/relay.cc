@@ -19,7 +19,7 @@ class Closing {
 
 OutputRelay::OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool, TailPolicy policy,
                          io::Clock& clock)
-    : source_(std::move(source)), slot_(slot), pool_(pool) {
+    : source_(std::move(source)), slot_(slot), pool_(pool), clock_(clock) {
   if (policy == TailPolicy::resume) return;
   tail_ = std::make_unique<Tail>();
   pump_ = make_tail_pump(*tail_, clock);
@@ -60,26 +60,40 @@ size_t OutputRelay::waiting() const {
 /// also reads from it.
 io::Task<bool> OutputRelay::forward(const Lease& lease) {
   if (pump_ == nullptr) pump_ = make_pump(pool_, *source_, *lease);
+  slot_.write_began();
   const auto moved = co_await pump_->move(*source_, lease.conn());
-  if (moved) {
-    moved_ += *moved;
+  const bool broken = !moved || (*moved > 0 && lease->hung_up());
+  if (moved) moved_ += *moved;
+  if (!broken) {
+    slot_.write_ended();
     co_return *moved > 0;
   }
-  slot_.write_failed(lease.generation(), moved.error().sys_errno());
+  slot_.write_failed(lease.generation(), moved ? EPIPE : moved.error().sys_errno());
+  // The keeper sees the connection's end as well, unless the host has only shut its reading side.
+  const bool drained = co_await slot_.drained(lease.generation(), clock_, clock_.now() + HostLink::kGrace);
+  if (!drained) lease->shut_read();
   co_await slot_.drained(lease.generation());
   co_return true;
 }
 
-InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link,
-                       io::Clock& clock)
+InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link, io::Clock& clock)
     : sink_(std::move(sink)), slot_(slot), pool_(pool), link_(link), clock_(clock) {}
 
 /// A half-close is the end of the input, for a host that dies closes both ways.
 io::Task<bool> InputRelay::is_deliberate(const Lease& ended) {
   if (!link_.is_up()) co_return false;
   if (!ended->hung_up()) co_return true;
+  if (outlasted_) co_return false;
   const bool lost = co_await link_.goes_down(clock_);
   co_return !lost;
+}
+
+/// False once the process has closed its stdin.
+io::Task<bool> InputRelay::deliver(io::Bytes bytes) {
+  const uint64_t session = link_.sessions();
+  const auto written = co_await io::write_all(*sink_, bytes);
+  outlasted_ = link_.sessions() != session;
+  co_return static_cast<bool>(written);
 }
 
 io::Task<> InputRelay::run() {
@@ -97,13 +111,14 @@ io::Task<> InputRelay::run() {
     const auto n = co_await (*lease)->read_some(buffer.bytes());
     more = n && *n == buffer.bytes().size();
     if (n && *n > 0) {
-      const auto written = co_await io::write_all(*sink_, buffer.bytes().first(*n));
-      if (!written) break;  // the process has closed its stdin
+      const bool taken = co_await deliver(buffer.bytes().first(*n));
+      if (!taken) break;
       continue;
     }
     const bool deliberate = n && co_await is_deliberate(*lease);
     if (deliberate) break;
     slot_.drain(lease->generation());
+    outlasted_ = false;
   }
   slot_.close();
 }

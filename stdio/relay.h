@@ -48,6 +48,7 @@ class OutputRelay {
   std::shared_ptr<io::Stream> source_;
   Slot& slot_;
   BufferPool& pool_;
+  io::Clock& clock_;
   std::unique_ptr<Tail> tail_;
   std::unique_ptr<Pump> pump_;
   RelayState state_ = RelayState::reading;
@@ -66,12 +67,14 @@ class InputRelay {
 
  private:
   io::Task<bool> is_deliberate(const Lease& ended);
+  io::Task<bool> deliver(io::Bytes bytes);
 
   std::shared_ptr<io::Stream> sink_;
   Slot& slot_;
   BufferPool& pool_;
   HostLink& link_;
   io::Clock& clock_;
+  bool outlasted_ = false;  // the process took the last bytes so late that an outage came in between
 };
 
 }  // namespace gcs::stdio

@@ -27,15 +27,30 @@ void Slot::drain(Generation seen) {
   changed_.notify_all();
 }
 
+void Slot::write_ended() {
+  writing_ = false;
+  changed_.notify_all();
+}
+
 void Slot::write_failed(Generation seen, int sys_errno) {
-  if (seen != generation_ || conn_ == nullptr) return;
-  write_error_ = sys_errno;
-  conn_->shut_read();
+  if (seen == generation_) write_error_ = sys_errno;
+  write_ended();
+}
+
+io::Task<int> Slot::write_error(Generation seen) {
+  auto settled = [this, seen] { return closed_ || !writing_ || seen != generation_; };
+  co_await changed_.wait(settled);
+  co_return seen == generation_ ? write_error_ : 0;
 }
 
 io::Task<> Slot::drained(Generation seen) {
   auto gone = [this, seen] { return closed_ || conn_ == nullptr || generation_ != seen; };
   co_await changed_.wait(gone);
+}
+
+io::Task<bool> Slot::drained(Generation seen, io::Clock& clock, io::Clock::TimePoint deadline) {
+  auto gone = [this, seen] { return closed_ || conn_ == nullptr || generation_ != seen; };
+  co_return co_await changed_.wait_until(clock, deadline, gone);
 }
 
 void Slot::close() {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "stdio/io/clock.h"
 #include "stdio/io/condition.h"
 #include "stdio/io/stream.h"
 
@@ -51,12 +52,15 @@ class Slot {
   /// not discard the connection that its neighbour has already been given.
   void drain(Generation seen);
 
-  /// A write to the connection of this generation has failed. Whoever reads the connection is woken, and judges what
-  /// that means.
+  /// Whoever writes to the connection says when. What a failure means is judged by whoever reads it, and drains or
+  /// closes.
+  void write_began() { writing_ = true; }
+  void write_ended();
   void write_failed(Generation seen, int sys_errno);
 
-  /// The errno of that, 0 if there was none.
-  int write_error(Generation seen) const { return seen == generation_ ? write_error_ : 0; }
+  /// Waits until no write is under way, and gives the errno of the one that failed on this generation's connection,
+  /// else 0. A break is told once, to the reader or to the writer.
+  io::Task<int> write_error(Generation seen);
 
   /// Ends the stream: acquire() gives nothing from now on. The connection is left to those who hold it.
   void close();
@@ -67,6 +71,9 @@ class Slot {
   /// Waits until the connection of this generation has been drained, or the slot closed.
   io::Task<> drained(Generation seen);
 
+  /// The same, at most until `deadline`; false when that has passed.
+  io::Task<bool> drained(Generation seen, io::Clock& clock, io::Clock::TimePoint deadline);
+
   bool is_empty() const { return conn_ == nullptr; }
   bool is_closed() const { return closed_; }
   Generation generation() const { return generation_; }
@@ -76,6 +83,7 @@ class Slot {
   Conn conn_;
   Generation generation_ = 0;
   int write_error_ = 0;
+  bool writing_ = false;
   bool closed_ = false;
 };
 

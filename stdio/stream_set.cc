@@ -119,7 +119,8 @@ void StreamSet::give_up_held_outputs() {
 io::Task<> StreamSet::drained() {
   if (in_) in_->slot().close();
   for (auto* output : {&out_, &err_}) {
-    if (*output && (*output)->relay) (*output)->owed = (*output)->relay->moved() + (*output)->relay->waiting() + kPipeSize;
+    if (*output && (*output)->relay)
+      (*output)->owed = (*output)->relay->moved() + (*output)->relay->waiting() + kPipeSize;
   }
   auto ended = [this] { return outputs_ended(); };
   auto limit = context_.clock.now() + kHeldOpenLimit;

@@ -28,20 +28,22 @@ struct ProcessEnds {
 /// through outages. stop() and join before it goes.
 class StreamSet {
  public:
-  /// `container_id` is empty for a process of the VM; `name` is for the task list: "c1 init". `context` outlives the set.
+  /// `container_id` is empty for a process of the VM; `name` is for the task list: "c1 init". `context` outlives the
+  /// set.
   StreamSet(StdioContext& context, std::string container_id, std::string name);
   ~StreamSet();
 
   /// Connects the host's ports in the order in, out, err, as hosts expect (wire.md 12). On failure none stays open.
   io::Task<Result<>> dial(StreamPorts ports);
 
-  /// Starts the relays; `policy` is for pipes, a terminal's output is never sent twice. Ends without a port are closed: the process sees the end of stdin, or EPIPE. A port without an
-  /// end (stderr beside a pty) is closed towards the host once the others have ended.
+  /// Starts the relays; `policy` is for pipes, a terminal's output is never sent twice. Ends without a port are closed:
+  /// the process sees the end of stdin, or EPIPE. A port without an end (stderr beside a pty) is closed towards the
+  /// host once the others have ended.
   void start(ProcessEnds ends, TailPolicy policy);
 
   /// For after the process's exit: ends stdin and waits until all its output is with the host and the host has
-  /// confirmed by closing. Output that a live host has not read is waited for; a stream that a grandchild holds open, or
-  /// goes on writing to, is given up 10 s after this call, once the process's own output is delivered.
+  /// confirmed by closing. Output that a live host has not read is waited for; a stream that a grandchild holds open,
+  /// or goes on writing to, is given up 10 s after this call, once the process's own output is delivered.
   io::Task<> drained();
 
   /// Ends all streams at once.

@@ -30,7 +30,6 @@ void Tail::confirmed() {
 }
 
 void Tail::reconnected() {
-  ++connection_;
   if (kept() > kBound) begin_ = sent_ - kBound;
   sent_ = begin_;
 }

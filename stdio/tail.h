@@ -30,10 +30,8 @@ class Tail {
   /// The host has read all that was sent.
   void confirmed();
 
-  /// A new connection: what is kept is to be sent again. Counts connections, so that what a write to the old one has
-  /// still to tell is recognised as stale.
+  /// A new connection: what is kept is to be sent again.
   void reconnected();
-  uint64_t connection() const { return connection_; }
 
   size_t kept() const { return sent_ - begin_; }
 
@@ -47,7 +45,6 @@ class Tail {
   size_t begin_ = 0;  // counts of the stream's bytes; the place in memory is the count modulo kCapacity
   size_t sent_ = 0;
   size_t end_ = 0;
-  uint64_t connection_ = 0;
 };
 
 }  // namespace gcs::stdio

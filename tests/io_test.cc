@@ -191,6 +191,28 @@ ON_BOTH_ENGINES(a_peer_that_dies_with_unread_bytes_resets_the_connection) {
   CHECK(loop.run(failing_read(*pair.ours)) == Errc::disconnected);
 }
 
+ON_BOTH_ENGINES(a_peer_that_has_closed_is_known_at_once_whatever_is_still_to_be_read) {
+  Loop loop(kind);
+  Pair pair = socket_pair(loop);
+  CHECK_FALSE(pair.ours->hung_up());
+  CHECK(loop.run(write_all(*pair.theirs, as_bytes("still to be read"))));
+  pair.theirs->shut_write();
+  CHECK_FALSE(pair.ours->hung_up());
+  pair.theirs.reset();
+  CHECK(pair.ours->hung_up());
+}
+
+ON_BOTH_ENGINES(a_full_connection_has_not_hung_up) {
+  Loop loop(kind);
+  const Pair pair = socket_pair(loop);
+  const std::string sent = pattern(4 << 20);
+  auto writing = loop.start(write_all(*pair.ours, as_bytes(sent)));
+  loop.settle();
+  CHECK_FALSE(pair.ours->hung_up());
+  pair.ours->shut_down();
+  loop.run_until([&] { return writing.done(); });
+}
+
 ON_BOTH_ENGINES(shut_down_ends_a_pending_read_of_our_own) {
   Loop loop(kind);
   const Pair pair = socket_pair(loop);

@@ -79,7 +79,7 @@ struct House {
   }
 
   io::Task<> serve(std::unique_ptr<io::Stream> conn) {
-    Session session(std::move(conn), ++sessions, exchange, [this] { ++negotiated; });
+    Session session(std::move(conn), ++sessions, exchange, [this](const io::Stream&) { ++negotiated; });
     loss = co_await session.run();
   }
 
@@ -263,6 +263,28 @@ TEST_CASE("session: an answer that the host has not read goes to it again, and n
     CHECK(answers[1].header.id == 2);
     if (told) CHECK(answers[2].header.id == 3);
   }
+}
+
+TEST_CASE("session: a count of nothing unread says nothing once the host has closed: its answers go to it again") {
+  House house;
+  FakePeer host(house.loop.executor());
+  house.connect(host);
+  house.send(host, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  host.set_unread(100);
+  house.send(host, request(MessageType::start, 1, kBase));
+  host.set_unread(0);
+  host.close_unread();
+  house.send(host, request(MessageType::start, 2, kBase));  // was on its way
+  host.vanish();
+  house.loop.settle();
+  REQUIRE(house.loss);
+  FakePeer again(house.loop.executor());
+  house.connect(again);
+  house.send(again, request(MessageType::negotiate_protocol, 3, kNegotiate));
+  const auto answers = answers_in(again.received());
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[1].header.id == 1);
+  CHECK(answers[2].header.id == 2);
 }
 
 TEST_CASE("session: an orderly end of a connection that tells what is unread leaves nothing in doubt") {

@@ -44,7 +44,10 @@ struct House {
   FakePeer host_in{loop.executor()}, host_out{loop.executor()}, host_err{loop.executor()};
   stdio::StreamSet streams{context, "c1", "p"};
 
-  House() { link.set_up(true); }
+  FakePeer bridge{loop.executor()};
+  std::unique_ptr<io::Stream> bridge_end = bridge.stream();
+
+  House() { link.set_up(*bridge_end); }
   ~House() { loop.run(streams.stop()); }
 
   stdio::ProcessEnds ends() {
@@ -172,18 +175,32 @@ TEST_CASE("relay: a host that dies closes its streams before its bridge, and tha
   house.loop.settle();
   house.clock.advance(19ms);
   house.loop.settle();
-  house.link.set_up(false);
+  house.link.set_down();
   house.loop.settle();
   house.clock.advance(1s);
   house.loop.settle();
   CHECK_FALSE(house.in.closed());
   CHECK_FALSE(house.out.closed());
   house.dialer.next = {&in, &out};
-  house.link.set_up(true);
+  house.link.set_up(*house.bridge_end);
   house.loop.settle();
   house.out.send("on");
   house.loop.settle();
   CHECK(in.received() + out.received() == "on");
+}
+
+TEST_CASE("relay: a bridge that has hung up unnoticed makes the end of a stream an outage") {
+  House house;
+  house.start_all();
+  house.host_in.hang_up();
+  house.host_out.hang_up();
+  house.loop.settle();
+  house.bridge.hang_up();
+  house.clock.advance(1s);  // nobody has read the bridge's end meanwhile
+  house.loop.settle();
+  CHECK_FALSE(house.in.closed());
+  CHECK_FALSE(house.out.closed());
+  CHECK(house.dialer.dialled.size() == 3);
 }
 
 TEST_CASE("relay: a reset is a drop even while the bridge is up") {
@@ -203,10 +220,10 @@ TEST_CASE("redial: a new host is dialled once it has opened the container, and t
   house.start_all();
   FakePeer after(house.loop.executor());
   house.opened = false;
-  house.link.set_up(false);
+  house.link.set_down();
   house.host_out.vanish();
   house.loop.settle();
-  house.link.set_up(true);
+  house.link.set_up(*house.bridge_end);
   house.loop.settle();
   house.clock.advance(60s);
   house.loop.settle();
@@ -250,14 +267,36 @@ TEST_CASE("tail: an orderly end tells that all was read where the transport can 
     if (tells) house.host_out.set_unread(10);
     house.out.send("text");
     house.loop.settle();
-    house.link.set_up(false);
+    house.link.set_down();
     house.host_out.hang_up();
     house.loop.settle();
     house.dialer.next = {&after};
-    house.link.set_up(true);
+    house.link.set_up(*house.bridge_end);
     house.loop.settle();
     CHECK(after.received() == (tells ? "" : "text"));
   }
+}
+
+TEST_CASE("tail: a count of nothing unread says nothing once the host has closed: it went with the connection") {
+  House house;
+  house.start_all(stdio::TailPolicy::replay);
+  FakePeer after(house.loop.executor());
+  house.host_out.set_unread(10);
+  house.out.send("text\n");
+  house.loop.settle();
+  house.host_out.set_unread(0);
+  house.host_out.close_unread();
+  SUBCASE("when the relay looks again") {
+    house.clock.advance(200ms);
+  }
+  SUBCASE("when the process writes more") {
+    house.out.send("more\n");
+  }
+  house.loop.settle();
+  house.dialer.next = {&after};
+  house.host_out.vanish();
+  house.loop.settle();
+  CHECK(after.received().starts_with("text\n"));
 }
 
 TEST_CASE("tail: the bytes of other streams are not sent twice, and the rest of a chunk is not lost") {
@@ -360,7 +399,7 @@ TEST_CASE("tail: more than its bound is never kept, and the newest bytes are") {
 TEST_CASE("relay: during an outage no further byte is taken from the process") {
   House house;
   house.start_all();
-  house.link.set_up(false);
+  house.link.set_down();
   house.host_out.vanish();
   house.loop.settle();
   house.out.send("kept in the pipe");
@@ -376,12 +415,12 @@ TEST_CASE("relay: a chunk caught by an outage is delivered whole after the refil
   house.host_out.accept_only(0);
   house.out.send("two\n");
   house.loop.settle();
-  house.link.set_up(false);
+  house.link.set_down();
   house.host_out.vanish();
   house.loop.settle();
   CHECK(house.dialer.dialled.size() == 3);  // parked: nothing is dialled without a session
   house.dialer.next = {&after};
-  house.link.set_up(true);
+  house.link.set_up(*house.bridge_end);
   house.loop.settle();
   CHECK(after.received() == "two\n");
 }
@@ -390,25 +429,48 @@ TEST_CASE("relay: stdin's pipe stays open across an outage and goes on with the 
   House house;
   house.start_all();
   FakePeer after(house.loop.executor());
-  house.link.set_up(false);
+  house.link.set_down();
   house.host_in.vanish();
   house.loop.settle();
   CHECK_FALSE(house.in.closed());
   house.dialer.next = {&after};
-  house.link.set_up(true);
+  house.link.set_up(*house.bridge_end);
   house.loop.settle();
   after.send("more");
   house.loop.settle();
   CHECK(house.in.received() == "more");
 }
 
+TEST_CASE("relay: a connection that died while the process took its input is an outage, also when the host is back") {
+  House house;
+  house.start_all();
+  FakePeer after(house.loop.executor());
+  house.in.accept_only(0);
+  house.host_in.send("slow");
+  house.loop.settle();
+  house.link.set_down();
+  house.host_in.hang_up();
+  house.loop.settle();
+  house.link.set_up(*house.bridge_end);
+  house.loop.settle();
+  house.dialer.next = {&after};
+  house.in.accept_all();
+  house.loop.settle();
+  house.clock.advance(1s);
+  house.loop.settle();
+  after.send("more");
+  house.loop.settle();
+  CHECK(house.in.received() == "slowmore");
+  CHECK_FALSE(house.in.closed());
+}
+
 TEST_CASE("redial: an unanswered port is tried again every 10 ms, and given up after 15 s of a healthy session") {
   House house;
   house.start_all();
-  house.link.set_up(false);
+  house.link.set_down();
   house.host_out.vanish();
   house.loop.settle();
-  house.link.set_up(true);
+  house.link.set_up(*house.bridge_end);
   house.loop.settle();
   const size_t first = house.dialer.dialled.size();
   house.clock.advance(10ms);

@@ -50,7 +50,8 @@ class Stream {
   /// when all is read (SIOCOUTQ). Nothing on other transports: a vsock's count is of what its device has not yet taken.
   virtual std::optional<size_t> unread() const { return std::nullopt; }
 
-  /// The peer has closed the connection, not only its sending half (poll(2), POLLHUP).
+  /// The peer has closed the connection, not only its sending half, or it is broken: nothing more would be taken. Known
+  /// at once, whatever is still to be read.
   virtual bool hung_up() const { return false; }
 
   /// The descriptor, for splice(2), ioctl(2) and passing to a child; -1 where there is none.

@@ -153,7 +153,7 @@ io::Task<Result<json>> BridgeClient::exited(std::string container) {
 }
 
 io::Task<> BridgeClient::lost() {
-  auto gone = [this] { return session_ == nullptr; };
+  auto gone = [this] { return session_ == nullptr && ending_.expired(); };
   co_await changed_.wait(gone);
 }
 

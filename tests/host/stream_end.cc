@@ -115,9 +115,10 @@ io::Task<> StreamEnd::read() {
   }
 }
 
-/// Closes the connection. The guest cannot add to it once it is counted what is left.
+/// Closes the connection. For a cut, the guest cannot add to it once it is counted what is left; a reset must be the
+/// first thing that the guest notices.
 void StreamEnd::part(Parting how) {
-  conn_->shut_read();
+  if (how != Parting::reset) conn_->shut_read();
   const size_t unread = unread_bytes(*conn_);
   if (written_to_) conn_->shut_down();  // a writer may hold it a little longer, and nothing is unread on an input
   conn_.reset();

@@ -85,6 +85,11 @@ void FakePeer::hang_up() {
   end();
 }
 
+void FakePeer::close_unread() {
+  state_->hung_up = true;
+  accept_only(0);
+}
+
 void FakePeer::refuse() {
   state_->refusing = true;
   state_->changed.notify_all();

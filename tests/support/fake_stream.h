@@ -18,10 +18,10 @@ class FakeStream final : public io::Stream {
     std::string incoming;  ///< to be read by the code under test
     std::string outgoing;  ///< written by it
     size_t room = SIZE_MAX;
-    bool ended = false;        ///< no more incoming after what is there
-    bool broken = false;       ///< every operation is `disconnected`
-    bool refusing = false;     ///< every write is
-    bool hung_up = false;      ///< closed both ways
+    bool ended = false;     ///< no more incoming after what is there
+    bool broken = false;    ///< every operation is `disconnected`
+    bool refusing = false;  ///< every write is
+    bool hung_up = false;   ///< closed both ways
     std::optional<size_t> unread;
     bool half_closed = false;  ///< the code under test has shut its writing side
     bool destroyed = false;
@@ -56,6 +56,7 @@ class FakePeer {
   void end();                      ///< orderly: the code under test reads what is left, then the end
   void vanish();                   ///< the connection is reset
   void hang_up();                  ///< closed both ways, in order
+  void close_unread();             ///< gone with what it had not read; what that means is still to be noticed
   void refuse();                   ///< takes nothing more; what it has sent is still to be read
   void set_unread(size_t bytes);   ///< from now on the transport tells what the host has not read
   void accept_only(size_t bytes);  ///< takes so many more bytes, then stalls
