@@ -60,7 +60,7 @@ Service::Service(const Options& options, io::Loop& loop)
       dialer_(dialer_of(options, loop.engine())),
       log_port_(loop.executor(), *dialer_, clock_),
       offload_(loop.executor()),
-      link_(loop.executor(), [this](const std::string& id) { return exchange_.outbox.knows(id); }),
+      link_(loop.executor(), clock_, [this](const std::string& id) { return exchange_.outbox.knows(id); }),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
       reaper_(loop.engine()),
       oci_(runtime::make_oci_cli(reaper_, loop.engine(), clock_, oci_settings(options))),

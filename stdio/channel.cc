@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "stdio/io/log.h"
 #include "stdio/redialer.h"
 
 namespace gcs::stdio {
@@ -18,30 +19,28 @@ io::Task<bool> replay(Tail& tail, io::Stream& conn) {
   co_return true;
 }
 
-/// A break is told once (SO_ERROR), and a write that gets some bytes out before it meets it keeps it to itself: the
-/// next one finds EPIPE. That matters where the reader could have told a reset from an end.
-bool is_reset(int write_error, const io::Stream& conn) {
-  return write_error == ECONNRESET || (write_error != 0 && conn.unread());
-}
-
 }  // namespace
 
 io::Task<> Channel::keep_output(const OutputRelay& relay) {
   for (;;) {
     const auto lease = co_await slot_.acquire();
     if (!lease) co_return;
+    const uint64_t made_in = context_.link.sessions();
     std::array<std::byte, 64> unexpected;
     auto n = co_await (*lease)->read_some(unexpected);
     while (n && *n > 0) n = co_await (*lease)->read_some(unexpected);
     (*lease)->shut_down();  // ends a write that is under way
     const int write_error = co_await slot_.write_error(lease->generation());
     if (slot_.is_closed()) co_return;
-    const bool orderly = n && !is_reset(write_error, **lease);
+    const bool orderly = n && write_error != ECONNRESET;
     if (orderly) {
-      bool outage = !context_.link.is_up();
       const bool confirms = relay.state() == RelayState::confirming;
-      if (!outage && !confirms) outage = co_await context_.link.goes_down(context_.clock);
-      if (!outage) co_return slot_.close();
+      const bool outage = co_await context_.link.is_outage(made_in, confirms);
+      if (!outage) {
+        log::debug("stream closed by the host",
+                   {{"port", static_cast<uint64_t>(port_)}, {"confirms", confirms}, {"errno", write_error}});
+        co_return slot_.close();
+      }
     }
     // close(2) of an AF_UNIX socket is orderly only when everything was read (unix(7)).
     Tail* const tail = relay.tail();

@@ -5,6 +5,7 @@ namespace gcs::stdio {
 void HostLink::set_up(const io::Stream& bridge) {
   ++sessions_;
   bridge_ = &bridge;
+  up_since_ = clock_.now();
   changed_.notify_all();
 }
 
@@ -13,9 +14,13 @@ void HostLink::set_down() {
   changed_.notify_all();
 }
 
-io::Task<bool> HostLink::goes_down(io::Clock& clock) {
+io::Task<bool> HostLink::is_outage(uint64_t made_in, bool due) {
+  const auto seen = clock_.now();
+  const bool returned = sessions_ != made_in && seen - up_since_ < kSettling;
   auto down = [this, now = sessions_] { return sessions_ != now || !is_up(); };
-  co_return co_await changed_.wait_until(clock, clock.now() + kGrace, down);
+  if (returned || down()) co_return true;
+  if (due) co_return false;
+  co_return co_await changed_.wait_until(clock_, seen + kGrace, down);
 }
 
 }  // namespace gcs::stdio

@@ -17,8 +17,8 @@ class HostLink {
   using Opened = std::function<bool(const std::string& container_id)>;
 
   /// `opened` tells whether the present host has named a container.
-  explicit HostLink(io::Executor executor, Opened opened = {})
-      : changed_(executor, "session"), opened_(std::move(opened)) {}
+  HostLink(io::Executor executor, io::Clock& clock, Opened opened = {})
+      : changed_(executor, "session"), clock_(clock), opened_(std::move(opened)) {}
 
   /// A session has been negotiated on this connection, which stays until set_down().
   void set_up(const io::Stream& bridge);
@@ -36,14 +36,19 @@ class HostLink {
   }
   io::Condition& changed() { return changed_; }
 
-  /// For an orderly end while the session is up. A host that dies closes its connections one after the other, so the
-  /// bridge is given kGrace to follow; true when it does, and the end was none of a stream.
-  io::Task<bool> goes_down(io::Clock& clock);
+  /// Whether an orderly end that was just seen belongs to an outage, and is none of the stream. A host that dies closes
+  /// its connections one after the other: the bridge is given kGrace to follow. And a connection that is older than the
+  /// present session, `made_in` being the count of then, ended before it when that is seen within kSettling.
+  /// An end that was `due`, because it confirms ours, is not waited with.
+  io::Task<bool> is_outage(uint64_t made_in, bool due = false);
   static constexpr std::chrono::milliseconds kGrace{20};
+  static constexpr std::chrono::milliseconds kSettling{200};
 
  private:
   io::Condition changed_;
+  io::Clock& clock_;
   Opened opened_;
+  io::Clock::TimePoint up_since_{};
   uint64_t sessions_ = 0;
   const io::Stream* bridge_ = nullptr;
 };

@@ -7,6 +7,13 @@ namespace {
 
 constexpr size_t kChunk = 256 * 1024;  // the output pipe's size: one call empties it
 
+/// A break is told once (socket(7), SO_ERROR), and a write that gets some bytes out before it meets one keeps it to
+/// itself: the next one then finds EPIPE where the reader could have told a reset from an end.
+Error failure_after(size_t moved, const Error& error) {
+  if (moved == 0 || error.sys_errno() != EPIPE) return error;
+  return Error(error.code(), error.message(), ECONNRESET);
+}
+
 class CopyPump final : public Pump {
  public:
   explicit CopyPump(BufferPool& pool) : pool_(pool) {}
@@ -24,7 +31,7 @@ class CopyPump final : public Pump {
     size_t moved = 0;
     while (!held_.empty()) {
       const auto n = co_await conn->write_some(held_);
-      if (!n) co_return n.error();
+      if (!n) co_return failure_after(moved, n.error());
       held_ = held_.subspan(*n);
       moved += *n;
     }
@@ -77,7 +84,7 @@ class TailPump final : public Pump {
     while (!tail_.unsent().empty()) {
       const auto n = co_await conn->write_some(tail_.unsent());
       sent_at_ = clock_.now();
-      if (!n) co_return n.error();
+      if (!n) co_return failure_after(moved, n.error());
       tail_.sent(*n);
       moved += *n;
     }

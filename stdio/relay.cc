@@ -2,6 +2,8 @@
 
 #include <sys/ioctl.h>
 
+#include "stdio/io/log.h"
+
 namespace gcs::stdio {
 namespace {
 
@@ -62,30 +64,34 @@ io::Task<bool> OutputRelay::forward(const Lease& lease) {
   if (pump_ == nullptr) pump_ = make_pump(pool_, *source_, *lease);
   slot_.write_began();
   const auto moved = co_await pump_->move(*source_, lease.conn());
-  const bool broken = !moved || (*moved > 0 && lease->hung_up());
+  // A splice(2) that got some bytes out keeps the break that ended it to itself.
+  const bool hidden = moved && *moved > 0 && tail_ == nullptr && lease->hung_up();
+  const bool broken = !moved || hidden;
   if (moved) moved_ += *moved;
   if (!broken) {
     slot_.write_ended();
     co_return *moved > 0;
   }
-  slot_.write_failed(lease.generation(), moved ? EPIPE : moved.error().sys_errno());
-  // The keeper sees the connection's end as well, unless the host has only shut its reading side.
+  slot_.write_failed(lease.generation(), hidden ? ECONNRESET : moved.error().sys_errno());
+  // The keeper sees the connection's end as well, unless the host has only shut its reading side, or is slow to close.
+  // Then nobody knows what it has read.
   const bool drained = co_await slot_.drained(lease.generation(), clock_, clock_.now() + HostLink::kGrace);
-  if (!drained) lease->shut_read();
+  if (!drained) {
+    slot_.write_failed(lease.generation(), ECONNRESET);
+    lease->shut_read();
+  }
   co_await slot_.drained(lease.generation());
   co_return true;
 }
 
-InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link, io::Clock& clock)
-    : sink_(std::move(sink)), slot_(slot), pool_(pool), link_(link), clock_(clock) {}
+InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link)
+    : sink_(std::move(sink)), slot_(slot), pool_(pool), link_(link) {}
 
 /// A half-close is the end of the input, for a host that dies closes both ways.
 io::Task<bool> InputRelay::is_deliberate(const Lease& ended) {
-  if (!link_.is_up()) co_return false;
-  if (!ended->hung_up()) co_return true;
-  if (outlasted_) co_return false;
-  const bool lost = co_await link_.goes_down(clock_);
-  co_return !lost;
+  if (!ended->hung_up()) co_return link_.is_up();
+  const bool outage = outlasted_ || co_await link_.is_outage(made_in_);
+  co_return !outage;
 }
 
 /// False once the process has closed its stdin.
@@ -103,6 +109,11 @@ io::Task<> InputRelay::run() {
   for (;;) {
     const auto lease = co_await slot_.acquire();
     if (!lease) break;
+    if (lease->generation() != generation_) {
+      generation_ = lease->generation();
+      made_in_ = link_.sessions();
+      outlasted_ = false;
+    }
     if (!more) {
       buffer.give_back();
       discard(co_await (*lease)->wait_readable(), "the read that follows tells what is wrong");
@@ -116,9 +127,11 @@ io::Task<> InputRelay::run() {
       continue;
     }
     const bool deliberate = n && co_await is_deliberate(*lease);
-    if (deliberate) break;
+    if (deliberate) {
+      log::debug("stdin ended by the host", {{"closed", lease->conn()->hung_up()}});
+      break;
+    }
     slot_.drain(lease->generation());
-    outlasted_ = false;
   }
   slot_.close();
 }

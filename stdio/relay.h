@@ -61,7 +61,7 @@ class OutputRelay {
 class InputRelay {
  public:
   /// `link` tells whether an orderly end is deliberate.
-  InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link, io::Clock& clock);
+  InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool& pool, HostLink& link);
 
   io::Task<> run();
 
@@ -73,7 +73,8 @@ class InputRelay {
   Slot& slot_;
   BufferPool& pool_;
   HostLink& link_;
-  io::Clock& clock_;
+  Generation generation_ = 0;
+  uint64_t made_in_ = 0;    // the session in which the connection was made
   bool outlasted_ = false;  // the process took the last bytes so late that an outage came in between
 };
 

@@ -75,7 +75,7 @@ void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr
 
 void StreamSet::start_input(std::shared_ptr<io::Stream> sink) {
   grow_pipe(*sink);
-  in_relay_.emplace(std::move(sink), in_->slot(), context_.pool, context_.link, context_.clock);
+  in_relay_.emplace(std::move(sink), in_->slot(), context_.pool, context_.link);
   in_relay_task_ = group_.spawn(name_ + " stdin relay", in_relay_->run());
   group_.spawn(name_ + " stdin keeper", keep_input());
 }

@@ -37,7 +37,7 @@ struct House {
   ManualClock clock;
   FakeDialer dialer;
   bool opened = true;
-  stdio::HostLink link{loop.executor(), [this](const std::string&) { return opened; }};
+  stdio::HostLink link{loop.executor(), clock, [this](const std::string&) { return opened; }};
   stdio::BufferPool pool;
   stdio::StdioContext context{loop.executor(), loop.engine(), dialer, clock, link, pool};
   FakePeer in{loop.executor()}, out{loop.executor()}, err{loop.executor()};

@@ -26,7 +26,10 @@ constexpr uint64_t kEndless = 899'999'999;
 std::string script_of(const Role& role) {
   const std::string raw = role.terminal ? "stty raw -echo; " : "";
   switch (role.job) {
-    case Job::write: return raw + (role.both ? numbers(0, kEndless) + " >&2 & " : "") + "exec " + numbers(0, kEndless);
+    // busybox runs its seq inside the shell, whose handler would make a write fail with EINTR when an orphan dies.
+    case Job::write:
+      return raw + "trap '' CHLD; " + (role.both ? numbers(0, kEndless) + " >&2 & " : "") + "exec " +
+             numbers(0, kEndless);
     case Job::drip:
       return raw + "n=" + std::to_string(testing::kFirstNumber) +
              "; while :; do seq $n $((n + 99)); n=$((n + 100)); sleep 0.05; done";
@@ -40,8 +43,10 @@ std::string script_of(const Role& role) {
 
 }  // namespace
 
-Scene::Scene(const Settings& its_settings, io::Engine& its_engine, io::Clock& its_clock, io::TransportName transport)
+Scene::Scene(const Settings& its_settings, const testing::Agent& its_agent, io::Engine& its_engine,
+             io::Clock& its_clock, io::TransportName transport)
     : settings(its_settings),
+      agent(its_agent),
       engine(its_engine),
       clock(its_clock),
       random(its_settings.seed),
@@ -49,6 +54,12 @@ Scene::Scene(const Settings& its_settings, io::Engine& its_engine, io::Clock& it
       host(its_engine, its_clock, std::move(transport), verdict),
       changed(its_engine.executor(), "scene"),
       group(its_engine.executor()) {}
+
+io::Task<> Scene::stop_reading() {
+  // In this order: what it decided to send before it slept is in the connection, or was read.
+  while (!agent.idle() || !host.client().caught_up()) co_await pause(std::chrono::microseconds(100));
+  host.client().stop_reading(true);
+}
 
 host::Command command_of(const Role& role) {
   host::Command command;

@@ -15,6 +15,7 @@ class Actor;
 /// What everybody in the play needs.
 struct Scene {
   const Settings& settings;
+  const testing::Agent& agent;
   io::Engine& engine;
   io::Clock& clock;
   std::mt19937_64 random;
@@ -27,11 +28,16 @@ struct Scene {
   io::Condition changed;
   io::TaskGroup group;
 
-  Scene(const Settings& its_settings, io::Engine& its_engine, io::Clock& its_clock, io::TransportName transport);
+  Scene(const Settings& its_settings, const testing::Agent& its_agent, io::Engine& its_engine, io::Clock& its_clock,
+        io::TransportName transport);
 
   /// At random, both included.
   uint64_t between(uint64_t least, uint64_t most) { return least + random() % (most - least + 1); }
   bool chance(unsigned percent) { return random() % 100 < percent; }
+
+  /// The present host stops reading its bridge, at a moment when it has read all that the agent had decided to send:
+  /// what comes from here on dies, and nothing of what came before, for no guest could tell a mixture apart.
+  io::Task<> stop_reading();
   io::Task<> pause(io::Clock::Duration time) { return io::sleep_until(engine.executor(), clock, clock.now() + time); }
 };
 

@@ -103,9 +103,7 @@ io::Task<Result<>> Cutter::outage() {
   const bool leave_answers = scene_.chance(50);
   if (leave_answers) {
     ++unread_;
-    // What comes from here on dies, and nothing of what came before: no guest could tell a mixture apart.
-    while (!client.caught_up()) co_await scene_.pause(milliseconds(1));
-    client.stop_reading(true);
+    co_await scene_.stop_reading();
     ask_something();
     const bool read = co_await client.heard(kHeardLimit);
     if (!read && client.connected()) scene_.verdict.broken(Invariant::requests, "the agent does not read its bridge");

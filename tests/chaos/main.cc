@@ -94,7 +94,8 @@ void print_streams(const Scene& scene) {
   std::printf("  %-26s %12lu bytes, %9lu repeated, %9lu lost\n", "all streams", bytes, doubled, lost);
 }
 
-io::Task<Result<>> play(Scene& scene, Cutter& cutter, Cast& cast, const testing::Agent& agent) {
+io::Task<Result<>> play(Scene& scene, Cutter& cutter, Cast& cast) {
+  const testing::Agent& agent = scene.agent;
   const auto begun = co_await cutter.begin();
   if (!begun) co_return begun.error();
   const auto warm = co_await cast.warm_up();
@@ -119,10 +120,10 @@ io::Task<Result<>> play(Scene& scene, Cutter& cutter, Cast& cast, const testing:
   co_return cut;
 }
 
-io::Task<> perform(Scene& scene, const testing::Agent& agent, bool& done) {
+io::Task<> perform(Scene& scene, bool& done) {
   Cutter cutter(scene);
   Cast cast(scene);
-  auto playing = scene.settings.storm_seconds > 0 ? storm(scene) : play(scene, cutter, cast, agent);
+  auto playing = scene.settings.storm_seconds > 0 ? storm(scene) : play(scene, cutter, cast);
   const auto played = co_await std::move(playing);
   if (!played && !scene.host.is_ended()) scene.verdict.broken(Invariant::agent_lives, played.error().message());
   co_await scene.host.stop();
@@ -149,10 +150,10 @@ int run(const Settings& settings) {
   }
   std::printf("seed %lu, engine %s\n", settings.seed, settings.agent.engine.c_str());
   io::SystemClock clock((*loop)->executor());
-  Scene scene(settings, (*loop)->engine(), clock, *transport);
+  Scene scene(settings, *agent, (*loop)->engine(), clock, *transport);
   bool done = false;
   io::TaskGroup group((*loop)->executor());
-  group.spawn("chaos", perform(scene, *agent, done));
+  group.spawn("chaos", perform(scene, done));
   const auto limit = std::chrono::steady_clock::now() + time_limit(settings);
   const io::Alarm alarm = clock.at(limit, [] {});
   (*loop)->run_until([&group, limit] { return group.size() == 0 || std::chrono::steady_clock::now() >= limit; });

@@ -81,9 +81,7 @@ io::Task<Result<>> drop_and_return(Storm& storm) {
   if (all_read) all_read = co_await client.heard(kHeardLimit);
   const bool leave = scene.chance(50);
   if (leave) {
-    // What comes from here on dies, and nothing of what came before: no guest could tell a mixture apart.
-    while (!client.caught_up()) co_await scene.pause(std::chrono::microseconds(100));
-    client.stop_reading(true);
+    co_await scene.stop_reading();
     co_await scene.pause(milliseconds(1));
   }
   client.cut(leave ? Unread::leave : Unread::take);

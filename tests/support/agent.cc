@@ -54,8 +54,8 @@ std::string text_of(const std::string& path) {
 }  // namespace
 
 Result<Agent> Agent::start(const AgentSettings& settings) {
-  std::vector<std::string> words = {settings.binary, "-v4",          "-transport",     kAgentTransport, "-io",
-                                    settings.engine, "-oci-runtime", settings.runtime, "-loglevel",     "info",
+  std::vector<std::string> words = {settings.binary, "-v4",          "-transport",        kAgentTransport, "-io",
+                                    settings.engine, "-oci-runtime", settings.runtime,    "-loglevel",     "debug",
                                     "-logfile",      kAgentLog,      "-disable-time-sync"};
   words.insert(words.end(), settings.flags.begin(), settings.flags.end());
   std::vector<char*> argv;
@@ -108,6 +108,12 @@ Holdings Agent::holdings() const {
 
 bool Agent::sanitized() const {
   return text_of("/proc/" + std::to_string(pid_) + "/maps").find("libasan") != std::string::npos;
+}
+
+bool Agent::idle() const {
+  const std::string stat = text_of("/proc/" + std::to_string(pid_) + "/stat");
+  const size_t name_end = stat.rfind(')');  // proc(5): the state is behind the name, which may hold anything
+  return name_end != std::string::npos && stat.compare(name_end, 3, ") S") == 0;
 }
 
 std::string Agent::mounts() const {

@@ -13,9 +13,9 @@ namespace gcs::testing {
 
 struct AgentSettings {
   std::string binary;
-  std::string runtime;              ///< path of the OCI runtime
-  std::string engine = "uring";     ///< as the flag -io takes it
-  std::vector<std::string> flags;   ///< further ones
+  std::string runtime;             ///< path of the OCI runtime
+  std::string engine = "uring";    ///< as the flag -io takes it
+  std::vector<std::string> flags;  ///< further ones
 };
 
 // Where the host listens and the agent logs, inside the namespaces that tests/in-namespaces makes.
@@ -51,6 +51,9 @@ class Agent {
 
   /// It was built with ASan.
   bool sanitized() const;
+
+  /// Its loop sleeps: nothing is between a decision and the system call that follows.
+  bool idle() const;
 
   /// Its /proc/PID/mountinfo.
   std::string mounts() const;
