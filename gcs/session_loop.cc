@@ -25,7 +25,10 @@ io::Task<> Service::keep_session() {
     const uint64_t number = ++sessions_;
     log::info("connected to the host", {{"session", number}});
     const auto began = clock_.now();
-    auto on_negotiated = [this] { link_.set_up(true); };
+    auto on_negotiated = [this] {
+      link_.set_up(true);
+      restore_.negotiated();
+    };
     bridge::Session session(std::move(*conn), number, exchange_, on_negotiated);
     const Error loss = co_await session.run();
     link_.set_up(false);
