@@ -57,6 +57,7 @@ io::Task<bool> RestoreWatch::check() {
     restored_ = true;
   }
   const bool restored = std::exchange(restored_, false);
+  if (!restored && !sync_time_) co_return false;  // nothing to do for a helper
   std::function<Result<RestoreReport>()> job = [&kernel = *kernel_, restored, sync_time = sync_time_] {
     return Result<RestoreReport>(check_restore(kernel, restored, sync_time));
   };
