@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "gcs/vm_generation.h"
 #include "runtime/oci_cli.h"
 #include "stdio/io/log.h"
 #include "stdio/io/log_output.h"
@@ -60,6 +61,7 @@ Service::Service(const Options& options, io::Loop& loop)
       dialer_(dialer_of(options, loop.engine())),
       log_port_(loop.executor(), *dialer_, clock_),
       offload_(loop.executor()),
+      restore_(make_restore_kernel(), offload_, clock_, loop.executor(), !options.disable_time_sync),
       link_(loop.executor(), clock_, [this](const std::string& id) { return exchange_.outbox.knows(id); }),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
       reaper_(loop.engine()),
@@ -91,6 +93,10 @@ Result<> Service::start() {
   if (options_.log_port != 0) log_port_.start(options_.log_port, log::keep_for_port());
   if (auto* sink = log::descriptor()) group_.spawn("log", log::keep_flushed(*sink, loop_.engine()));
   group_.spawn("reaper", reaper_.run());
+  group_.spawn("restore watch", restore_.run());
+  for (const GenerationSource* source : {&kUevents, &kKernelLog}) {
+    group_.spawn(source->name, watch_generation(loop_.engine(), *source, [this] { restore_.generation_changed(); }));
+  }
   group_.spawn("session loop", keep_session());
   return {};
 }

@@ -7,6 +7,7 @@
 #include "gcs/handlers.h"
 #include "gcs/log_port.h"
 #include "gcs/options.h"
+#include "gcs/restore_watch.h"
 #include "runtime/registry.h"
 #include "stdio/io/loop.h"
 
@@ -40,6 +41,7 @@ class Service {
   std::unique_ptr<io::Dialer> dialer_;
   LogPort log_port_;
   io::Offload offload_;
+  RestoreWatch restore_;
   stdio::HostLink link_;
   stdio::BufferPool pool_;
   stdio::StdioContext stdio_;

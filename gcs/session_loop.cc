@@ -7,15 +7,13 @@ namespace {
 
 constexpr std::chrono::milliseconds kShortPause{10};
 
-/// Down again when the session ends, however it does.
-class LinkUp {
+/// However the session ends.
+class DownAfter {
  public:
-  explicit LinkUp(stdio::HostLink& link) : link_(link) {}
-  ~LinkUp() { link_.set_down(); }
-  LinkUp(const LinkUp&) = delete;
-  LinkUp& operator=(const LinkUp&) = delete;
-
-  void operator()(const io::Stream& bridge) { link_.set_up(bridge); }
+  explicit DownAfter(stdio::HostLink& link) : link_(link) {}
+  ~DownAfter() { link_.set_down(); }
+  DownAfter(const DownAfter&) = delete;
+  DownAfter& operator=(const DownAfter&) = delete;
 
  private:
   stdio::HostLink& link_;
@@ -25,8 +23,12 @@ class LinkUp {
 
 /// One session, from its connection to its loss.
 io::Task<Error> Service::serve(std::unique_ptr<io::Stream> conn, uint64_t number) {
-  LinkUp link_up(link_);
-  bridge::Session session(std::move(conn), number, exchange_, std::ref(link_up));
+  const DownAfter down_after(link_);
+  auto on_negotiated = [this](const io::Stream& bridge) {
+    link_.set_up(bridge);
+    restore_.negotiated();
+  };
+  bridge::Session session(std::move(conn), number, exchange_, on_negotiated);
   co_return co_await session.run();
 }
 
