@@ -37,6 +37,23 @@ Task<> fail_with(What what) {
   co_return;
 }
 
+Task<Result<int>> never(Condition& condition) {
+  auto no = [] { return false; };
+  co_await condition.wait(no);
+  co_return 0;
+}
+
+/// Clean-up that must be done, with a bounded wait on the way that a cancellation cuts short.
+Task<> clean_up(Loop& loop, Condition& gate, const bool& open, Errc& told, bool& cleaned) {
+  co_await ignore_cancellation();
+  Condition nothing(loop.executor(), "nothing");
+  const auto deadline = loop.clock().now() + 1h;
+  const auto ended = co_await with_deadline<int>(loop.executor(), loop.clock(), deadline, "inner", never(nothing));
+  told = ended ? Errc::internal : ended.error().code();
+  co_await wait_for(gate, open);
+  cleaned = true;
+}
+
 /// Descriptor 2 goes to a file while it lives.
 class CapturedLog {
  public:
@@ -134,6 +151,27 @@ TEST_CASE("task group: an exception, of whatever type, is logged and ends its ow
   flag = true;
   condition.notify_all();
   loop.settle();
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("cancellation: a section that ignores it inside another one ends only itself") {
+  Loop loop;
+  Condition gate(loop.executor(), "test");
+  bool open = false;
+  Errc told = Errc::internal;
+  bool cleaned = false;
+  TaskGroup group(loop.executor());
+  group.spawn("cleaning", clean_up(loop, gate, open, told, cleaned));
+  loop.settle();
+  group.cancel();
+  loop.settle();
+  CHECK(told == Errc::timed_out);
+  CHECK_FALSE(cleaned);
+  REQUIRE(group.size() == 1);
+  open = true;
+  gate.notify_all();
+  loop.settle();
+  CHECK(cleaned);
   CHECK(group.size() == 0);
 }
 
