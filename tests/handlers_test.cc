@@ -25,10 +25,8 @@ class NoRuntime final : public runtime::OciRuntime {
  public:
   using Started = runtime::StartedProcess;
   io::Task<Result<Started>> create(std::string, std::string, runtime::ContainerStdio) override { co_return absent(); }
-  io::Task<Result<>> start(std::string, std::string) override { co_return absent(); }
-  io::Task<Result<Started>> exec(std::string, std::string, std::string, runtime::ContainerStdio) override {
-    co_return absent();
-  }
+  io::Task<Result<>> start(std::string) override { co_return absent(); }
+  io::Task<Result<Started>> exec(std::string, std::string, runtime::ContainerStdio) override { co_return absent(); }
   io::Task<Result<>> kill(std::string, int, bool) override { co_return absent(); }
   io::Task<Result<>> remove(std::string, bool) override { co_return absent(); }
   io::Task<Result<>> update(std::string, std::string) override { co_return absent(); }

@@ -1,4 +1,5 @@
-// The OCI runtime as a program that may be missing, hang or talk nonsense; and the reaper, which collects what it leaves.
+// The OCI runtime as a program that may be missing, hang or talk nonsense; and the reaper, which collects what it
+// leaves.
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -103,9 +104,10 @@ exit 1)sh");
 }
 
 TEST_CASE("runtime: one that claims success without a process is not believed") {
-  for (const char* script : {"exit 0", "echo nonsense >\"$(flag --pid-file \"$@\")\"", ": >\"$(flag --pid-file \"$@\")\"",
-                             "echo 1 >\"$(flag --pid-file \"$@\")\"", "echo $PPID >\"$(flag --pid-file \"$@\")\"",
-                             "echo 999999999 >\"$(flag --pid-file \"$@\")\""}) {
+  for (const char* script :
+       {"exit 0", "echo nonsense >\"$(flag --pid-file \"$@\")\"", ": >\"$(flag --pid-file \"$@\")\"",
+        "echo 1 >\"$(flag --pid-file \"$@\")\"", "echo $PPID >\"$(flag --pid-file \"$@\")\"",
+        "echo 999999999 >\"$(flag --pid-file \"$@\")\""}) {
     CAPTURE(script);
     Bench bench(std::string(kFlag) + script);
     CHECK_FALSE(bench.create());
@@ -120,8 +122,9 @@ TEST_CASE("runtime: the process of one that fails late, or hangs after the start
 file=$(flag --pid-file "$@")
 sleep 1000 &
 echo $! >"$file"
-)sh" + ending, 300ms);
-    CHECK_FALSE(bench.loop.run(bench.oci->exec("c1", bench.dir / "bundle", "{}", {})));
+)sh" + ending,
+                300ms);
+    CHECK_FALSE(bench.loop.run(bench.oci->exec("c1", "{}", {})));
     bench.loop.run_until([&] { return bench.clean(); });
   }
 }
@@ -141,6 +144,20 @@ exit 1)sh");
   const auto created = bench.create();
   REQUIRE_FALSE(created);
   CHECK(created.error().message().find("the real thing") != std::string::npos);
+}
+
+TEST_CASE("runtime: its log is of one invocation, and nothing of it is left in the bundle") {
+  Bench bench(std::string(kFlag) + R"sh(
+[ "$5" != create ] || echo '{"level":"error","msg":"the first one"}' >>"$(flag --log "$@")"
+exit 1)sh");
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK(created.error().message().find("the first one") != std::string::npos);
+  const auto started = bench.loop.run(bench.oci->start("c1"));
+  REQUIRE_FALSE(started);
+  CHECK(started.error().message().find("said nothing") != std::string::npos);
+  CHECK(std::filesystem::is_empty(bench.dir / "bundle"));
+  CHECK(bench.clean());
 }
 
 TEST_CASE("runtime: the process it leaves behind is ours, and so is its exit code, whichever of the two ends first") {
