@@ -15,6 +15,8 @@ Error describe(std::exception_ptr failure) {
     return Error(Errc::internal, std::string("unexpected: ") + e.what());
   } catch (const std::exception& e) {
     return Error(Errc::internal, std::string("unexpected: ") + e.what());
+  } catch (...) {
+    return Error(Errc::internal, "unexpected: an exception of no known type");
   }
 }
 

@@ -9,12 +9,20 @@ namespace gcs::bridge {
 
 namespace {
 
-// PodCgroupMemoryLimit has none.
+constexpr std::string_view kTypeWithoutSettings = "PodCgroupMemoryLimit";
 constexpr std::array<std::string_view, 10> kTypesWithSettings = {
     "SCSIDevice", "MappedVirtualDisk", "MappedDirectory",      "VPMemDevice",    "CombinedLayers",
     "Network",    "VPCIDevice",        "ContainerConstraints", "SecurityPolicy", "SecurityPolicyFragment"};
 
+bool needs_settings(std::string_view type) {
+  return std::find(kTypesWithSettings.begin(), kTypesWithSettings.end(), type) != kTypesWithSettings.end();
+}
+
 }  // namespace
+
+bool is_resource_type(std::string_view name) {
+  return name == kTypeWithoutSettings || needs_settings(name);
+}
 
 Result<GetProperties> decode_get_properties(const Body& body) {
   if (body.failure) return *body.failure;
@@ -38,9 +46,8 @@ Result<ModifySettings> decode_modify_settings(const Body& body) {
   if (modify.request_type.empty()) modify.request_type = "Add";
   modify.resource_type = request.string("ResourceType");
   modify.settings = request.any("Settings");
-  const bool needs_settings =
-      std::find(kTypesWithSettings.begin(), kTypesWithSettings.end(), modify.resource_type) != kTypesWithSettings.end();
-  if (!fields.failure() && needs_settings && !modify.settings) return Error(Errc::malformed, "missing Settings");
+  if (!fields.failure() && needs_settings(modify.resource_type) && !modify.settings)
+    return Error(Errc::malformed, "missing Settings");
   return fields.finish(std::move(modify));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bridge/messages.h"
@@ -19,6 +20,9 @@ struct ModifySettings {
   std::string resource_type;
   Json settings;  ///< there for every resource type that has settings
 };
+
+/// The resource types of the protocol for Linux VMs (wire.md 8), whether or not they are served here.
+bool is_resource_type(std::string_view name);
 
 struct CombinedLayers {
   std::string container_id;

@@ -21,20 +21,52 @@ constexpr size_t kMaxRequestBytes = 24u << 20;
 // What one write carries at most; several small frames leave together.
 constexpr size_t kMaxWrite = 64 * 1024;
 
+/// What a request holds while it is handled; given back however that ends.
+class Held {
+ public:
+  Held(Exchange& exchange, size_t bytes) : exchange_(exchange), bytes_(bytes) {}
+  ~Held() {
+    give_back_bytes();
+    give_back_turn();
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  void take_turn() { has_turn_ = true; }
+
+  void give_back_turn() {
+    if (std::exchange(has_turn_, false)) exchange_.end_turn();
+  }
+
+  void give_back_bytes() {
+    const bool was_full = exchange_.request_bytes >= kMaxRequestBytes;
+    exchange_.request_bytes -= std::exchange(bytes_, 0);
+    if (was_full) exchange_.changed.notify_all();
+  }
+
+ private:
+  Exchange& exchange_;
+  size_t bytes_;
+  bool has_turn_ = false;
+};
+
 /// Answers one request. Outlives the session that read it.
 io::Task<> serve(Exchange& exchange, Origin origin, Body body, size_t size, uint64_t ticket) {
+  Held held(exchange, size);
   const bool is_wait = origin.type == static_cast<uint32_t>(MessageType::wait_for_process);
   if (exchange.sequential) {
     auto my_turn = [&exchange, ticket] { return exchange.serving == ticket; };
     co_await exchange.turn.wait(my_turn);
-    if (is_wait) exchange.end_turn();  // it had its turn to start, and holds up nobody
+    held.take_turn();
   }
-  // A wait may last as long as its process; its handler keeps nothing of the body.
-  if (is_wait) exchange.request_bytes -= size;
+  // A wait may last as long as its process: it had its turn to start, and its handler keeps nothing of the body.
+  if (is_wait) {
+    held.give_back_turn();
+    held.give_back_bytes();
+  }
   const std::string payload = co_await exchange.dispatch.answer(origin.type, std::move(body));
-  if (!is_wait) exchange.request_bytes -= size;
+  held.give_back_bytes();
   exchange.push(answer(std::move(origin), payload));
-  if (exchange.sequential && !is_wait) exchange.end_turn();
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ int32_t hresult_of(Errc code) {
     case Errc::already_stopped: return signed_hresult(0xc0370110);
     case Errc::wrong_state: return signed_hresult(0x80370105);
     case Errc::timed_out: return signed_hresult(0xc0370109);
+    case Errc::not_implemented: return kNotImplemented;
     case Errc::version: return signed_hresult(0xc037010c);
     case Errc::unsupported:
     case Errc::not_found:

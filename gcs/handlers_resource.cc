@@ -53,6 +53,8 @@ io::Task<Payload> modify(HandlerContext& context, Body body) {
         Error(Errc::unsupported, "the ResourceType \"" + request->resource_type + "\" is not supported for containers");
   } else if (request->resource_type == "CombinedLayers") {
     done = co_await combined_layers(context, *request);
+  } else if (bridge::is_resource_type(request->resource_type)) {
+    done = Error(Errc::not_implemented, "the ResourceType \"" + request->resource_type + "\" is not served yet");
   } else {
     done = Error(Errc::unsupported, "invalid ResourceType '" + request->resource_type + "'");
   }

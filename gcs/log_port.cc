@@ -75,6 +75,7 @@ io::Task<> LogPort::serve(io::Stream& conn) {
   } catch (...) {
     ended = std::current_exception();  // cancelled: the writer must end first all the same
   }
+  const bool before = co_await io::heeds_cancellation();
   co_await io::ignore_cancellation();  // bounded: a broken connection ends every write
   conn.shut_down();
   writing.cancel();
@@ -82,7 +83,7 @@ io::Task<> LogPort::serve(io::Stream& conn) {
   batch_.rewind();
   connected_ = false;
   settled_.notify_all();
-  co_await io::heed_cancellation();
+  co_await io::heed_cancellation(before);
   if (ended) std::rethrow_exception(ended);
 }
 

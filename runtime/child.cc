@@ -6,13 +6,13 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
+
+#include "runtime/bare_syscall.h"
 
 namespace gcs::runtime {
 namespace {
@@ -27,17 +27,19 @@ std::string search_path(const Command& command) {
   return ours != nullptr ? ours : "/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-std::string resolve(const Command& command) {
+/// Where the program may be, in the order of execvp(3).
+std::vector<std::string> candidates(const Command& command) {
   const std::string& name = command.argv.front();
-  if (name.find('/') != std::string::npos) return name;
+  if (name.find('/') != std::string::npos) return {name};
+  std::vector<std::string> found;
   const std::string path = search_path(command);
   for (size_t begin = 0; begin <= path.size();) {
     const size_t end = std::min(path.find(':', begin), path.size());
-    std::string candidate = path.substr(begin, end - begin) + "/" + name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    const std::string dir = path.substr(begin, end - begin);
+    found.push_back((dir.empty() ? "." : dir) + "/" + name);
     begin = end + 1;
   }
-  return name;
+  return found;
 }
 
 std::vector<char*> c_strings(const std::vector<std::string>& strings) {
@@ -45,57 +47,6 @@ std::vector<char*> c_strings(const std::vector<std::string>& strings) {
   for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
   pointers.push_back(nullptr);
   return pointers;
-}
-
-/// All that the child needs, made before the clone: in the child only system calls are made, for it shares our memory
-/// until the exec (clone(2), CLONE_VM|CLONE_VFORK).
-struct Plan {
-  const char* path;
-  const char* cwd;
-  char** argv;
-  char** env;
-  int stdio[3];
-  bool own_terminal;
-  const rlimit* nofile;
-  int failure = 0;
-  const char* failed_at = "";
-};
-
-[[noreturn]] void fail(Plan& plan, const char* at) {
-  plan.failure = errno;
-  plan.failed_at = at;
-  ::_exit(127);
-}
-
-int run_child(void* argument) {
-  Plan& plan = *static_cast<Plan*>(argument);
-  if (plan.own_terminal && ::setsid() < 0) fail(plan, "setsid");
-
-  // Lifted above 2 first, so that placing one never overwrites another.
-  int lifted[3];
-  for (int i = 0; i < 3; ++i) {
-    const int from = plan.stdio[i] >= 0 ? plan.stdio[i] : ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    lifted[i] = ::fcntl(from, F_DUPFD, 3);
-    if (lifted[i] < 0) fail(plan, "stdio");
-  }
-  for (int i = 0; i < 3; ++i) {
-    if (::dup2(lifted[i], i) < 0) fail(plan, "stdio");
-  }
-  if (plan.own_terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) fail(plan, "controlling terminal");
-  if (::syscall(SYS_close_range, 3U, ~0U, 0U) != 0) {
-    for (int fd = 3; fd < 4096; ++fd) ::close(fd);
-  }
-  if (plan.cwd != nullptr && ::chdir(plan.cwd) != 0) fail(plan, plan.cwd);
-  if (plan.nofile != nullptr) ::setrlimit(RLIMIT_NOFILE, plan.nofile);
-
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(plan.path, plan.argv, plan.env);
-  fail(plan, plan.path);
 }
 
 /// The child's stack: it runs beside ours until the exec.
@@ -114,41 +65,134 @@ class Stack {
   void* memory_;
 };
 
+constexpr int kDecided = 3;  // the child's number of the pipe that its exec or its exit closes
+
+// As the kernel's own structures of every architecture begin: the default handler, and no signal blocked.
+constexpr unsigned long kStandardAction[8] = {};
+constexpr unsigned long kNoSignals = 0;
+constexpr size_t kSignalSetSize = sizeof kNoSignals;
+
+template <class T>
+GCS_BARE long address(const T* of) {
+  return reinterpret_cast<long>(of);
+}
+
 }  // namespace
 
-Result<pid_t> spawn_child(const Command& command) {
-  if (command.argv.empty()) return Error(Errc::invalid_argument, "the command line is empty");
-  const std::string path = resolve(command);
-  auto argv = c_strings(command.argv);
-  auto env = c_strings(command.env);
-  Plan plan{};
-  plan.path = path.c_str();
-  plan.cwd = command.cwd.empty() ? nullptr : command.cwd.c_str();
-  plan.argv = argv.data();
-  plan.env = env.data();
-  plan.stdio[0] = command.in;
-  plan.stdio[1] = command.out;
-  plan.stdio[2] = command.err;
-  plan.own_terminal = command.own_terminal;
-  plan.nofile = inherited_nofile ? &*inherited_nofile : nullptr;
+/// All that the child needs, made before the clone: it makes system calls and nothing else.
+struct Launch::Plan {
+  explicit Plan(const Command& command)
+      : strings(command),
+        programs(candidates(strings)),
+        argv(c_strings(strings.argv)),
+        env(c_strings(strings.env)),
+        paths(c_strings(programs)) {}
 
-  const Stack stack;
-  if (stack.top() == nullptr) return sys_error("allocate the child's stack");
+  Command strings;
+  std::vector<std::string> programs;
+  std::vector<char*> argv;
+  std::vector<char*> env;
+  std::vector<char*> paths;
+  Stack stack;
+
+  // Plain values for the child, which calls no member function.
+  char* const* argv_of = argv.data();
+  char* const* env_of = env.data();
+  char* const* paths_of = paths.data();
+  const char* cwd = strings.cwd.empty() ? nullptr : strings.cwd.c_str();
+  const rlimit* nofile = inherited_nofile ? &*inherited_nofile : nullptr;
+  int stdio[3] = {strings.in, strings.out, strings.err};
+  int pipe = -1;
+  bool own_terminal = strings.own_terminal;
+
+  int failure = 0;
+  const char* failed_at = "";
+};
+
+GCS_BARE void Launch::fail(Plan& plan, long negative_errno, const char* at) {
+  plan.failure = static_cast<int>(-negative_errno);
+  plan.failed_at = at;
+  for (;;) bare_syscall(SYS_exit_group, 127);
+}
+
+GCS_BARE int Launch::run_child(void* argument) {
+  Plan& plan = *static_cast<Plan*>(argument);
+  long done = plan.own_terminal ? bare_syscall(SYS_setsid) : 0;
+  if (done < 0) fail(plan, done, "setsid");
+
+  // Lifted first, so that placing one never overwrites another.
+  const long pipe = bare_syscall(SYS_fcntl, plan.pipe, F_DUPFD, kDecided + 1);
+  if (pipe < 0) fail(plan, pipe, "pipe");
+  long lifted[3];
+  for (int i = 0; i < 3; ++i) {
+    long from = plan.stdio[i];
+    if (from < 0) from = bare_syscall(SYS_openat, AT_FDCWD, address("/dev/null"), O_RDWR | O_CLOEXEC);
+    lifted[i] = bare_syscall(SYS_fcntl, from, F_DUPFD, kDecided + 1);
+    if (lifted[i] < 0) fail(plan, lifted[i], "stdio");
+  }
+  for (int i = 0; i < 3; ++i) {
+    done = bare_syscall(SYS_dup3, lifted[i], i, 0);
+    if (done < 0) fail(plan, done, "stdio");
+  }
+  done = bare_syscall(SYS_dup3, pipe, kDecided, O_CLOEXEC);
+  if (done < 0) fail(plan, done, "pipe");
+  // Before what may hang: a child that does keeps nothing of its siblings open.
+  if (bare_syscall(SYS_close_range, kDecided + 1, ~0U, 0) < 0) {
+    for (int fd = kDecided + 1; fd < 4096; ++fd) bare_syscall(SYS_close, fd);
+  }
+  done = plan.own_terminal ? bare_syscall(SYS_ioctl, 0, TIOCSCTTY, 0) : 0;
+  if (done < 0) fail(plan, done, "controlling terminal");
+  done = plan.cwd != nullptr ? bare_syscall(SYS_chdir, address(plan.cwd)) : 0;
+  if (done < 0) fail(plan, done, plan.cwd);
+  if (plan.nofile != nullptr) bare_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, address(plan.nofile), 0);
+
+  for (int signal = 1; signal < NSIG; ++signal) {
+    bare_syscall(SYS_rt_sigaction, signal, address(kStandardAction), 0, kSignalSetSize);
+  }
+  bare_syscall(SYS_rt_sigprocmask, SIG_SETMASK, address(&kNoSignals), 0, kSignalSetSize);
+  long refused = -ENOENT;
+  for (char* const* path = plan.paths_of; *path != nullptr; ++path) {
+    done = bare_syscall(SYS_execve, address(*path), address(plan.argv_of), address(plan.env_of));
+    if (done == -EACCES) refused = done;
+    if (done != -ENOENT && done != -ENOTDIR && done != -EACCES) fail(plan, done, *path);
+  }
+  fail(plan, refused, plan.argv_of[0]);
+}
+
+Launch::Launch() = default;
+Launch::~Launch() = default;
+
+Result<std::shared_ptr<Launch>> Launch::begin(const Command& command) {
+  if (command.argv.empty()) return Error(Errc::invalid_argument, "the command line is empty");
+  std::shared_ptr<Launch> launch(new Launch());
+  const auto cloned = launch->clone(command);
+  if (!cloned) return cloned.error();
+  return launch;
+}
+
+Result<> Launch::clone(const Command& command) {
+  plan_ = std::make_unique<Plan>(command);
+  if (plan_->stack.top() == nullptr) return sys_error("allocate the child's stack");
+  auto ends = io::make_pipe();
+  if (!ends) return ends.error();
+  plan_->pipe = ends->write.get();
+
   // No handler of ours may run on the shared memory.
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = ::clone(run_child, stack.top(), CLONE_VM | CLONE_VFORK | SIGCHLD, &plan);
+  pid_ = ::clone(run_child, plan_->stack.top(), CLONE_VM | SIGCHLD, plan_.get());
   const int clone_errno = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid_ < 0) return sys_error("clone", clone_errno);
+  decided_ = std::move(ends->read);
+  return {};
+}
 
-  if (pid < 0) return sys_error("clone", clone_errno);
-  if (plan.failure != 0) {
-    ::waitpid(pid, nullptr, 0);
-    return sys_error(std::string("execute ") + command.argv.front() + ": " + plan.failed_at, plan.failure);
-  }
-  return pid;
+Result<> Launch::outcome() const {
+  if (plan_->failure == 0) return {};
+  return sys_error(std::string("execute ") + plan_->strings.argv.front() + ": " + plan_->failed_at, plan_->failure);
 }
 
 void raise_descriptor_limit() {

@@ -2,9 +2,11 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "stdio/io/fd.h"
 #include "stdio/io/result.h"
 
 namespace gcs::runtime {
@@ -22,10 +24,40 @@ struct Command {
   bool own_terminal = false;
 };
 
-/// Starts a child with a clean signal mask, default signal handlers, RLIMIT_NOFILE as we inherited it and no descriptor
-/// but 0, 1 and 2. A name without a slash is looked up on the PATH in `env`, else on ours. Errors are execve's own, or
-/// those of the working directory: the child never runs half-prepared. Blocks until the exec, some 100 µs.
-Result<pid_t> spawn_child(const Command& command);
+/// A child on its way from the clone to the exec: with a clean signal mask, default signal handlers, RLIMIT_NOFILE as
+/// we inherited it and no descriptor but 0, 1 and 2. A name without a slash is looked up on the PATH in the command's
+/// environment, else on ours.
+///
+/// The child shares our memory until then (CLONE_VM), which costs no copy of it, and we do not wait for it (no
+/// CLONE_VFORK): the working directory and the program may lie on a device that never answers. So this object must live
+/// until decided() is readable or the child was collected.
+class Launch {
+ public:
+  static Result<std::shared_ptr<Launch>> begin(const Command& command);
+  ~Launch();
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  /// Readable, at its end, once the program was executed, or could not be.
+  int decided() const { return decided_.get(); }
+
+  /// After that: execve's own error, or that of the working directory. The child then never ran, and exits.
+  Result<> outcome() const;
+
+ private:
+  struct Plan;
+
+  Launch();
+  [[noreturn]] static void fail(Plan& plan, long negative_errno, const char* at);
+  static int run_child(void* plan);
+  Result<> clone(const Command& command);
+
+  std::unique_ptr<Plan> plan_;
+  io::Fd decided_;
+  pid_t pid_ = -1;
+};
 
 /// Raises our RLIMIT_NOFILE to its hard limit, for ten thousand relays must fit; children get the old one back.
 void raise_descriptor_limit();

@@ -18,20 +18,6 @@ io::Task<Result<ExitStatus>> exit_of(ChildPtr child) {
   co_return co_await child->exited();
 }
 
-/// Ends with the command whatever becomes of the caller.
-class Killing {
- public:
-  explicit Killing(ChildPtr child) : child_(std::move(child)) {}
-  ~Killing() {
-    if (!child_->has_exited()) discard(child_->kill(SIGKILL), "it may have exited just now");
-  }
-  Killing(const Killing&) = delete;
-  Killing& operator=(const Killing&) = delete;
-
- private:
-  ChildPtr child_;
-};
-
 /// A file in memory as a command's stdio: nothing has to be read while it runs, and a grandchild that keeps it open
 /// delays nobody.
 Result<io::Fd> memory_file(const char* name) {
@@ -71,11 +57,11 @@ std::string written_to(const io::Fd& file) {
 
 io::Task<Result<ExitStatus>> run_to_exit(Reaper& reaper, io::Engine& engine, io::Clock& clock, Command command,
                                          io::Clock::Duration limit) {
-  auto child = reaper.spawn(command);
-  if (!child) co_return child.error();
-  const Killing killing(*child);
   const auto deadline = clock.now() + limit;
   const std::string name = command.argv.front();
+  auto child = co_await reaper.spawn(std::move(command), clock, deadline);
+  if (!child) co_return child.error();
+  const Killing killing(*child);
   auto status = co_await io::with_deadline<ExitStatus>(engine.executor(), clock, deadline, name, exit_of(*child));
   if (!status) {
     // What it leaves behind becomes our child when it has ended, so that is waited for.

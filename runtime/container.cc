@@ -1,8 +1,7 @@
 #include "runtime/container.h"
 
-#include <nlohmann/json.hpp>
-
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 #include "runtime/bundle.h"
 #include "runtime/cgroup_stats.h"
@@ -113,7 +112,7 @@ io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
   // Before the start, so that an init process that ends at once finds its streams.
   init_->attach(std::move(streams), std::move(init_ends_));
   init_ends_ = {};
-  const auto started = co_await context_.oci.start(id(), config_.bundle_path);
+  const auto started = co_await context_.oci.start(id());
   if (!started) {
     co_await init_->end_streams();
     discard(advance(ContainerEvent::start_failed), "starting is where it is");
@@ -144,7 +143,7 @@ io::Task<Result<pid_t>> Container::exec(std::shared_ptr<nlohmann::json> process,
     pipes = std::move(*made);
     stdio = pipes.theirs();
   }
-  auto started = co_await context_.oci.exec(id(), config_.bundle_path, dump(*process), stdio);
+  auto started = co_await context_.oci.exec(id(), dump(*process), stdio);
   if (!started) co_return started.error();
   const bool gone = state_ != ContainerState::running;
   if (gone) {

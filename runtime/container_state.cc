@@ -38,7 +38,7 @@ Result<State> from_created(Event event) {
     case Event::start: return State::starting;
     case Event::exec:  // the runtimes allow it: the namespaces are there
     case Event::shutdown: return State::created;
-    case Event::delete_: return State::deleting;
+    case Event::delete_: return State::discarding;
     case Event::init_exited: return State::stopped;
     case Event::create_done:
     case Event::create_failed:
@@ -101,19 +101,36 @@ Result<State> from_stopped(Event event) {
   return impossible(State::stopped);
 }
 
+Result<State> from_discarding(Event event) {
+  switch (event) {
+    case Event::start:
+    case Event::exec:
+    case Event::shutdown:
+    case Event::delete_: return refused(State::discarding);
+    case Event::init_exited: return State::deleting;
+    case Event::delete_done: return State::deleted;
+    case Event::delete_failed: return State::created;
+    case Event::create_done:
+    case Event::create_failed:
+    case Event::start_done:
+    case Event::start_failed: break;
+  }
+  return impossible(State::discarding);
+}
+
 Result<State> from_deleting(Event event) {
   switch (event) {
     case Event::start:
     case Event::exec:
     case Event::shutdown:
     case Event::delete_: return refused(State::deleting);
-    case Event::init_exited: return State::deleting;  // a container deleted before its start
     case Event::delete_done: return State::deleted;
     case Event::delete_failed: return State::stopped;
     case Event::create_done:
     case Event::create_failed:
     case Event::start_done:
-    case Event::start_failed: break;
+    case Event::start_failed:
+    case Event::init_exited: break;
   }
   return impossible(State::deleting);
 }
@@ -144,6 +161,7 @@ std::string_view to_string(State state) {
     case State::starting: return "being started";
     case State::running: return "running";
     case State::stopped: return "stopped";
+    case State::discarding: return "being deleted, not started";
     case State::deleting: return "being deleted";
     case State::deleted: return "deleted";
   }
@@ -157,6 +175,7 @@ Result<State> next_state(State state, Event event) {
     case State::starting: return from_starting(event);
     case State::running: return from_running(event);
     case State::stopped: return from_stopped(event);
+    case State::discarding: return from_discarding(event);
     case State::deleting: return from_deleting(event);
     case State::deleted: return from_deleted(event);
   }

@@ -9,16 +9,18 @@ namespace gcs::runtime {
 /// The life of a container.
 ///
 ///     creating ──create_done──▶ created ──start──▶ starting ──start_done──▶ running
-///        │                        │  ▲                │                       │
-///   create_failed                 │  └─start_failed───┤                       │
-///        │                        ├──────────────init_exited (from any of the three)──▶ stopped
-///        ▼                        │                                                      │  ▲
-///     deleted ◀──delete_done── deleting ◀───────────────delete_───────────────────────────┘  │
-///                                 └──────────────────delete_failed───────────────────────────┘
+///        │                       │ │ ▲ ▲              │                       │
+///   create_failed         delete_│ │ │ └─start_failed─┤                       │
+///        │                       │ └─│───────────init_exited (from any of the three)──▶ stopped
+///        │                       ▼   │delete_failed                                      │  ▲
+///        │                     discarding ──init_exited──▶ deleting ◀──────delete_───────┘  │
+///        ▼                       │                          │   └───────delete_failed───────┘
+///     deleted ◀─────────────delete_done─────────────────────┘
 ///
-/// `starting` keeps a second start out while the runtime works. News that comes late (a start that is answered after
-/// the init process has ended) changes nothing. An outage of the bridge is no event here.
-enum class ContainerState { creating, created, starting, running, stopped, deleting, deleted };
+/// `starting` keeps a second start out while the runtime works. What is deleted before its start is `discarding`, so
+/// that a deletion which fails leaves it startable. News that comes late (a start that is answered after the init
+/// process has ended) changes nothing. An outage of the bridge is no event here.
+enum class ContainerState { creating, created, starting, running, stopped, discarding, deleting, deleted };
 
 /// The first ones are requests, and may be refused; the others report what has happened.
 enum class ContainerEvent {

@@ -19,7 +19,8 @@ namespace {
 
 constexpr std::chrono::seconds kConsoleLimit{10};
 
-/// A directory of our own for one invocation; gone with its files afterwards.
+/// A directory of our own for one invocation; gone with its files afterwards. It is on a tmpfs (/run), so that the loop
+/// may read and write there: a bundle's path is the host's, and may lie on a device that does not answer.
 class ScratchDir {
  public:
   static Result<ScratchDir> make(const std::string& parent) {
@@ -35,7 +36,7 @@ class ScratchDir {
   ScratchDir& operator=(ScratchDir&&) = delete;
   ~ScratchDir() {
     if (path_.empty()) return;
-    for (const char* file : {"/pid", "/process.json", "/tty"}) ::unlink((path_ + file).c_str());
+    for (const char* file : {"/pid", "/process.json", "/tty", "/log"}) ::unlink((path_ + file).c_str());
     ::rmdir(path_.c_str());
   }
 
@@ -62,22 +63,25 @@ class OciCli final : public OciRuntime {
 
   io::Task<Result<StartedProcess>> create(std::string id, std::string bundle, ContainerStdio stdio) override {
     std::vector<std::string> words = {"create", "--bundle", bundle, "--no-pivot"};
-    co_return co_await launch("create container " + id, std::move(words), std::move(id), std::move(bundle), {}, stdio);
+    co_return co_await launch("create container " + id, std::move(words), std::move(id), {}, stdio);
   }
 
-  io::Task<Result<>> start(std::string id, std::string bundle) override {
-    std::vector<std::string> words = logging(bundle);
+  io::Task<Result<>> start(std::string id) override {
+    const auto dir = ScratchDir::make(settings_.scratch_dir);
+    if (!dir) co_return dir.error();
+    std::vector<std::string> words = logging(*dir);
     words.insert(words.end(), {"start", id});
-    const std::string log = log_path(bundle);
-    const auto before = log_size(log);
-    co_return co_await logged("start container " + id, std::move(words), log, before, {});
+    const std::string doing = "start container " + id;
+    const auto output =
+        co_await run_command(reaper_, engine_, clock_, command(std::move(words)), {}, settings_.time_limit);
+    if (!output) co_return output.error().within(doing);
+    if (output->status.as_shell() != 0) co_return failure(doing, output->status, *dir);
+    co_return Result<>();
   }
 
-  io::Task<Result<StartedProcess>> exec(std::string id, std::string bundle, std::string process,
-                                        ContainerStdio stdio) override {
+  io::Task<Result<StartedProcess>> exec(std::string id, std::string process, ContainerStdio stdio) override {
     std::vector<std::string> words = {"exec", "--detach"};
-    co_return co_await launch("exec in container " + id, std::move(words), std::move(id), std::move(bundle),
-                              std::move(process), stdio);
+    co_return co_await launch("exec in container " + id, std::move(words), std::move(id), std::move(process), stdio);
   }
 
   io::Task<Result<>> kill(std::string id, int signal, bool all) override {
@@ -100,15 +104,9 @@ class OciCli final : public OciRuntime {
   }
 
  private:
-  static std::string log_path(const std::string& bundle) { return bundle + "/runc.log"; }
-
-  static size_t log_size(const std::string& path) {
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 ? static_cast<size_t>(status.st_size) : 0;
-  }
-
-  static std::vector<std::string> logging(const std::string& bundle) {
-    return {"--log", log_path(bundle), "--log-format", "json"};
+  /// For create, start and exec, whose output is the process's: they report by a log of their own.
+  static std::vector<std::string> logging(const ScratchDir& dir) {
+    return {"--log", dir.file("log"), "--log-format", "json"};
   }
 
   Command command(std::vector<std::string> words) const {
@@ -122,10 +120,10 @@ class OciCli final : public OciRuntime {
 
   /// create and exec: the process's stdio, its pid file, and its terminal over a console socket.
   io::Task<Result<StartedProcess>> launch(std::string doing, std::vector<std::string> verb, std::string id,
-                                          std::string bundle, std::string process, ContainerStdio stdio) {
+                                          std::string process, ContainerStdio stdio) {
     const auto dir = ScratchDir::make(settings_.scratch_dir);
     if (!dir) co_return dir.error();
-    std::vector<std::string> words = logging(bundle);
+    std::vector<std::string> words = logging(*dir);
     words.insert(words.end(), verb.begin(), verb.end());
     if (!process.empty()) {
       const auto written = io::write_file(dir->file("process.json"), process, O_CREAT | O_TRUNC, 0600);
@@ -146,14 +144,12 @@ class OciCli final : public OciRuntime {
     run.in = stdio.in;
     run.out = stdio.out;
     run.err = stdio.err;
-    const std::string log = log_path(bundle);
-    const auto before = log_size(log);
     Reaper::Expectation expectation(reaper_);
     const auto status = co_await run_to_exit(reaper_, engine_, clock_, std::move(run), settings_.time_limit);
     if (!status || status->as_shell() != 0) {
       kill_left_behind(expectation, dir->file("pid"));
       if (!status) co_return status.error().within(doing);
-      co_return failure(doing, *status, log, before);
+      co_return failure(doing, *status, *dir);
     }
     const auto pid = read_pid(dir->file("pid"));
     if (!pid) co_return pid.error().within(doing);
@@ -180,17 +176,6 @@ class OciCli final : public OciRuntime {
     if (child) discard((*child)->kill(SIGKILL), "it may have exited");
   }
 
-  /// An invocation that reports by its log file.
-  io::Task<Result<>> logged(std::string doing, std::vector<std::string> words, std::string log, size_t before,
-                            std::string input) {
-    Command run = command(std::move(words));
-    const auto output =
-        co_await run_command(reaper_, engine_, clock_, std::move(run), std::move(input), settings_.time_limit);
-    if (!output) co_return output.error().within(doing);
-    if (output->status.as_shell() != 0) co_return failure(doing, output->status, log, before);
-    co_return Result<>();
-  }
-
   /// An invocation that reports by what it prints.
   io::Task<Result<>> plain(std::string doing, std::vector<std::string> words, std::string input) {
     Command run = command(std::move(words));
@@ -201,8 +186,8 @@ class OciCli final : public OciRuntime {
     co_return error_of_runtime(output->text).within(doing);
   }
 
-  static Error failure(const std::string& doing, const ExitStatus& status, const std::string& log, size_t before) {
-    const auto text = last_log_error(log, before);
+  static Error failure(const std::string& doing, const ExitStatus& status, const ScratchDir& dir) {
+    const auto text = last_log_error(dir.file("log"));
     if (text && !text->empty()) return error_of_runtime(*text).within(doing);
     return Error(Errc::internal,
                  doing + ": the runtime ended with status " + std::to_string(status.as_shell()) + " and said nothing");

@@ -9,7 +9,7 @@ namespace gcs::runtime {
 
 struct OciCliSettings {
   std::string binary;                               ///< absolute path, or a name for PATH
-  std::string scratch_dir = "/run/gcs/oci";         ///< pid files, process files and console sockets live here
+  std::string scratch_dir = "/run/gcs/oci";         ///< pid files, logs, console sockets live here: a tmpfs
   std::chrono::milliseconds time_limit{60 * 1000};  ///< for one invocation
 };
 

@@ -111,14 +111,14 @@ bool is_error(const nlohmann::json& entry) {
   return name == "error" || name == "fatal" || name == "panic";
 }
 
-Result<std::string> read_tail(const std::string& path, size_t offset) {
+Result<std::string> read_tail(const std::string& path) {
   auto fd = io::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!fd) return fd.error();
   struct stat status {};
   if (::fstat(fd->get(), &status) != 0) return sys_error("stat " + path);
   const auto size = static_cast<size_t>(status.st_size);
-  if (size > kMaxLog) offset = std::max(offset, size - kMaxLog);
-  std::string text(offset < size ? size - offset : 0, '\0');
+  std::string text(std::min(size, kMaxLog), '\0');
+  const size_t offset = size - text.size();
   size_t done = 0;
   while (done < text.size()) {
     const ssize_t n = ::pread(fd->get(), text.data() + done, text.size() - done, static_cast<off_t>(offset + done));
@@ -141,8 +141,8 @@ Error error_of_runtime(std::string_view text) {
   return Error(code, std::move(message));
 }
 
-std::optional<std::string> last_log_error(const std::string& path, size_t offset) {
-  const auto text = read_tail(path, offset);
+std::optional<std::string> last_log_error(const std::string& path) {
+  const auto text = read_tail(path);
   if (!text) return std::nullopt;
   std::optional<std::string> found;
   for (std::string_view rest = *text; !rest.empty();) {

@@ -12,8 +12,8 @@ namespace gcs::runtime {
 /// code that it stands for. Knows runc (1.0 and later, with its "time=… level=error msg=…" lines) and crun.
 Error error_of_runtime(std::string_view text);
 
-/// The message of the last entry of level error or worse in a JSON log file (one object a line), of what was written
-/// after the first `offset` bytes. Empty when there is none or the file cannot be read. Reads the last 64 KiB at most.
-std::optional<std::string> last_log_error(const std::string& path, size_t offset);
+/// The message of the last entry of level error or worse in a JSON log file (one object a line). Empty when there
+/// is none or the file cannot be read. Reads the last 64 KiB at most.
+std::optional<std::string> last_log_error(const std::string& path);
 
 }  // namespace gcs::runtime

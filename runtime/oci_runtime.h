@@ -29,11 +29,10 @@ class OciRuntime {
 
   /// Creates the container from `bundle`; its init process waits for start().
   virtual io::Task<Result<StartedProcess>> create(std::string id, std::string bundle, ContainerStdio stdio) = 0;
-  virtual io::Task<Result<>> start(std::string id, std::string bundle) = 0;
+  virtual io::Task<Result<>> start(std::string id) = 0;
 
   /// Runs `process`, an OCI process object as JSON text, in the container.
-  virtual io::Task<Result<StartedProcess>> exec(std::string id, std::string bundle, std::string process,
-                                                ContainerStdio stdio) = 0;
+  virtual io::Task<Result<StartedProcess>> exec(std::string id, std::string process, ContainerStdio stdio) = 0;
   virtual io::Task<Result<>> kill(std::string id, int signal, bool all) = 0;
 
   /// Removes what the runtime keeps of the container; with `force` also of a running one, which it kills.

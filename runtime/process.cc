@@ -30,10 +30,11 @@ io::Task<> Process::run(std::function<io::Task<>()> on_exit) {
   } catch (...) {
     ended = std::current_exception();
   }
+  const bool before = co_await io::heeds_cancellation();
   co_await io::ignore_cancellation();  // bounded: stop() waits for nobody but its own cancelled tasks
   co_await end_streams();
   streams_.reset();
-  co_await io::heed_cancellation();
+  co_await io::heed_cancellation(before);
   if (ended) std::rethrow_exception(ended);
   exited_.notify_all();
 }

@@ -1,5 +1,6 @@
 #include "runtime/reaper.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -7,6 +8,7 @@
 #include <array>
 #include <csignal>
 
+#include "stdio/io/deadline.h"
 #include "stdio/io/log.h"
 
 namespace gcs::runtime {
@@ -29,6 +31,10 @@ Result<> Child::kill(int signal) const {
   if (status_) return Error(Errc::process_not_found, "process " + std::to_string(pid_) + " has exited");
   if (::kill(pid_, signal) != 0) return sys_error("signal process " + std::to_string(pid_));
   return {};
+}
+
+Killing::~Killing() {
+  if (child_ != nullptr && !child_->has_exited()) discard(child_->kill(SIGKILL), "it may have exited just now");
 }
 
 Result<> Reaper::start() {
@@ -55,12 +61,27 @@ io::Task<> Reaper::run() {
   }
 }
 
-Result<ChildPtr> Reaper::spawn(const Command& command) {
-  const auto pid = spawn_child(command);
-  if (!pid) return pid.error();
-  auto child = std::make_shared<Child>(engine_.executor(), *pid);
-  claimed_[*pid] = child;
-  return child;
+io::Task<Result<ChildPtr>> Reaper::spawn(Command command, io::Clock& clock, io::Clock::TimePoint deadline) {
+  const auto launched = Launch::begin(command);
+  if (!launched) co_return launched.error();
+  const std::shared_ptr<Launch> launch = *launched;
+  const auto child = std::make_shared<Child>(engine_.executor(), launch->pid());
+  child->launch_ = launch;
+  claimed_[child->pid()] = child;
+  Killing killing(child);
+  std::string name = "execute " + command.argv.front();
+  auto deciding = engine_.poll(launch->decided(), POLLIN);
+  const auto decided =
+      co_await io::with_deadline<short>(engine_.executor(), clock, deadline, std::move(name), std::move(deciding));
+  if (!decided) co_return decided.error();
+  const auto outcome = launch->outcome();
+  if (!outcome) {
+    co_await child->exited();  // it is on its way
+    co_return outcome.error();
+  }
+  child->launch_.reset();
+  killing.dismiss();
+  co_return child;
 }
 
 void Reaper::collect() {
@@ -77,6 +98,7 @@ void Reaper::collect() {
     const ChildPtr child = found->second;
     claimed_.erase(found);
     child->status_ = status_of(raw);
+    child->launch_.reset();
     child->exited_.notify_all();
   }
 }

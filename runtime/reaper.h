@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "runtime/child.h"
+#include "stdio/io/clock.h"
 #include "stdio/io/engine.h"
 #include "stdio/io/task_group.h"
 
@@ -39,10 +40,25 @@ class Child {
   friend class Reaper;
   io::Condition exited_;
   std::optional<ExitStatus> status_;
+  std::shared_ptr<Launch> launch_;  // the memory of one that has not reached its program yet
   pid_t pid_;
 };
 
 using ChildPtr = std::shared_ptr<Child>;
+
+/// Kills a child when it goes, unless that was called off: whatever becomes of a caller, its child ends.
+class Killing {
+ public:
+  explicit Killing(ChildPtr child) : child_(std::move(child)) {}
+  ~Killing();
+  Killing(const Killing&) = delete;
+  Killing& operator=(const Killing&) = delete;
+
+  void dismiss() { child_.reset(); }
+
+ private:
+  ChildPtr child_;
+};
 
 /// The one place that collects children: those we spawn, those that an OCI runtime leaves to us (gcs is their
 /// subreaper), and orphans. A status goes to the Child that claimed its pid, and to nobody else.
@@ -58,8 +74,9 @@ class Reaper {
   /// Collects for ever; run by the owner's group.
   io::Task<> run();
 
-  /// spawn_child(), claimed before its exit can be seen.
-  Result<ChildPtr> spawn(const Command& command);
+  /// Starts a child, claimed before its exit can be seen, and waits until it runs its program: errors are those of
+  /// Launch. One that has not come so far at `deadline`, or when the caller is cancelled, is killed: `timed_out`.
+  io::Task<Result<ChildPtr>> spawn(Command command, io::Clock& clock, io::Clock::TimePoint deadline);
 
   /// While one lives, statuses of unclaimed children are kept, so that a process whose pid is learned from a pid file
   /// can have exited before it is claimed. Take it before the runtime is started.

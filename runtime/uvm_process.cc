@@ -9,6 +9,9 @@
 namespace gcs::runtime {
 namespace {
 
+// A program whose device does not answer is given up then.
+constexpr std::chrono::seconds kExecLimit{10};
+
 Result<Command> command_of(UvmCommand& asked) {
   Command command;
   command.argv = std::move(asked.args);
@@ -23,10 +26,15 @@ Result<Command> command_of(UvmCommand& asked) {
   return command;
 }
 
-Result<ChildPtr> start_on_terminal(RuntimeContext& context, Command command, const UvmCommand& asked,
-                                   stdio::ProcessEnds& ends) {
+io::Task<Result<ChildPtr>> spawn(RuntimeContext& context, Command command) {
+  io::Clock& clock = context.stdio.clock;
+  co_return co_await context.reaper.spawn(std::move(command), clock, clock.now() + kExecLimit);
+}
+
+io::Task<Result<ChildPtr>> start_on_terminal(RuntimeContext& context, Command command, const UvmCommand& asked,
+                                             stdio::ProcessEnds& ends) {
   auto pty = open_pty();
-  if (!pty) return pty.error();
+  if (!pty) co_return pty.error();
   if (asked.rows > 0 && asked.columns > 0) {
     winsize size{};
     size.ws_row = asked.rows;
@@ -35,22 +43,22 @@ Result<ChildPtr> start_on_terminal(RuntimeContext& context, Command command, con
   }
   command.in = command.out = command.err = pty->slave.get();
   command.own_terminal = true;
-  auto child = context.reaper.spawn(command);
+  auto child = co_await spawn(context, std::move(command));
   if (child) ends.pty = context.stdio.engine.adopt(std::move(pty->master));
-  return child;
+  co_return child;
 }
 
-Result<ChildPtr> start_on_pipes(RuntimeContext& context, Command command, const stdio::StreamPorts& ports,
-                                stdio::ProcessEnds& ends) {
+io::Task<Result<ChildPtr>> start_on_pipes(RuntimeContext& context, Command command, const stdio::StreamPorts& ports,
+                                          stdio::ProcessEnds& ends) {
   const WantedPipes wanted{ports.in.has_value(), ports.out.has_value(), ports.err.has_value()};
   auto pipes = make_stdio_pipes(context.stdio.engine, wanted);
-  if (!pipes) return pipes.error();
+  if (!pipes) co_return pipes.error();
   command.in = pipes->in.get();
   command.out = pipes->out.get();
   command.err = pipes->err.get();
-  auto child = context.reaper.spawn(command);
+  auto child = co_await spawn(context, std::move(command));
   if (child) ends = std::move(pipes->ours);
-  return child;
+  co_return child;
 }
 
 }  // namespace
@@ -64,8 +72,12 @@ io::Task<Result<ProcessPtr>> start_uvm_process(RuntimeContext& context, UvmComma
   if (!dialled) co_return dialled.error();
 
   stdio::ProcessEnds ends;
-  Result<ChildPtr> child = asked.terminal ? start_on_terminal(context, std::move(*command), asked, ends)
-                                          : start_on_pipes(context, std::move(*command), ports, ends);
+  Result<ChildPtr> child = ChildPtr();
+  if (asked.terminal) {
+    child = co_await start_on_terminal(context, std::move(*command), asked, ends);
+  } else {
+    child = co_await start_on_pipes(context, std::move(*command), ports, ends);
+  }
   if (!child) co_return child.error().within("start a process in the VM");
   auto process = std::make_shared<Process>(context.stdio, ProcessKind::uvm, name, std::move(*child));
   process->attach(std::move(streams), std::move(ends));

@@ -13,7 +13,8 @@ using E = ContainerEvent;
 
 namespace {
 
-const std::vector<S> kStates = {S::creating, S::created, S::starting, S::running, S::stopped, S::deleting, S::deleted};
+const std::vector<S> kStates = {S::creating, S::created,    S::starting, S::running,
+                                S::stopped,  S::discarding, S::deleting, S::deleted};
 const std::vector<E> kEvents = {E::start,       E::exec,          E::shutdown,     E::delete_,
                                 E::create_done, E::create_failed, E::start_done,   E::start_failed,
                                 E::init_exited, E::delete_done,   E::delete_failed};
@@ -35,7 +36,7 @@ const std::vector<Row> kTable = {
      {{E::start, S::starting},
       {E::exec, S::created},
       {E::shutdown, S::created},
-      {E::delete_, S::deleting},
+      {E::delete_, S::discarding},
       {E::init_exited, S::stopped}},
      {}},
     {S::starting,
@@ -51,8 +52,14 @@ const std::vector<Row> kTable = {
     {S::stopped,
      {{E::delete_, S::deleting}, {E::start_done, S::stopped}, {E::start_failed, S::stopped}},
      {{E::start, Errc::already_stopped}, {E::exec, Errc::already_stopped}, {E::shutdown, Errc::already_stopped}}},
+    {S::discarding,
+     {{E::delete_done, S::deleted}, {E::delete_failed, S::created}, {E::init_exited, S::deleting}},
+     {{E::start, Errc::wrong_state},
+      {E::exec, Errc::wrong_state},
+      {E::shutdown, Errc::wrong_state},
+      {E::delete_, Errc::wrong_state}}},
     {S::deleting,
-     {{E::delete_done, S::deleted}, {E::delete_failed, S::stopped}, {E::init_exited, S::deleting}},
+     {{E::delete_done, S::deleted}, {E::delete_failed, S::stopped}},
      {{E::start, Errc::wrong_state},
       {E::exec, Errc::wrong_state},
       {E::shutdown, Errc::wrong_state},
@@ -86,6 +93,17 @@ TEST_CASE("container state: every event in every state does what the table says"
         CHECK_FALSE(next.error().message().empty());
       }
     }
+  }
+}
+
+TEST_CASE("container state: a deletion that fails leaves the container as it was") {
+  for (const S before : {S::created, S::stopped}) {
+    CAPTURE(to_string(before));
+    const auto deleting = next_state(before, E::delete_);
+    REQUIRE(deleting);
+    const auto after = next_state(*deleting, E::delete_failed);
+    REQUIRE(after);
+    CHECK(*after == before);
   }
 }
 

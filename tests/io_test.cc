@@ -2,14 +2,17 @@
 // and says so: it is not skipped silently.
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <pty.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <thread>
 
 #include "stdio/io/deadline.h"
 #include "stdio/io/dialer.h"
@@ -68,6 +71,10 @@ Task<Errc> failing_read(Stream& stream) {
   std::array<std::byte, 16> buffer;
   const auto n = co_await stream.read_some(buffer);
   co_return n ? Errc::internal : n.error().code();
+}
+
+Task<> poll_for_nothing(Loop& loop, int fd) {
+  discard(co_await loop.engine().poll(fd, POLLIN), "it is cancelled");
 }
 
 std::string pattern(size_t size) {
@@ -340,6 +347,31 @@ ON_BOTH_ENGINES(a_deadline_cancels_what_it_bounds) {
 TEST_CASE("io: the ring engine is there and is the automatic choice on this machine") {
   Loop ring(EngineKind::uring);
   CHECK(std::string(ring.engine().name()) == "io_uring");
+}
+
+TEST_CASE(
+    "io [uring]: entries that the kernel refuses are held back until it takes them, and can be cancelled before") {
+  Loop loop(EngineKind::uring);
+  const Fd never_yet(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  constexpr int kMoreThanTheQueueHolds = 400;
+  std::vector<Running<Result<short>>> kept;
+  TaskGroup dropped(loop.executor());
+  // The kernel takes entries from the ring's own thread alone.
+  std::thread([&] {
+    for (int i = 0; i < kMoreThanTheQueueHolds; ++i) {
+      kept.push_back(loop.start(loop.engine().poll(never_yet.get(), POLLIN)));
+    }
+    loop.settle();
+    for (int i = 0; i < 3; ++i) dropped.spawn("dropped", poll_for_nothing(loop, never_yet.get()));
+    loop.settle();
+    dropped.cancel();
+    loop.settle();
+  }).join();
+  CHECK(dropped.size() == 0);
+  CHECK(std::none_of(kept.begin(), kept.end(), [](auto& poll) { return poll.done(); }));
+  REQUIRE(::eventfd_write(never_yet.get(), 1) == 0);
+  loop.run_until([&] { return std::all_of(kept.begin(), kept.end(), [](auto& poll) { return poll.done(); }); });
+  for (auto& poll : kept) CHECK(*poll.value() == POLLIN);
 }
 
 }  // namespace gcs::testing

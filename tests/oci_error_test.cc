@@ -117,34 +117,24 @@ TEST_CASE("oci log: the last entry of error level is the one") {
       "{\"level\":\"error\",\"msg\":\"one\",\"time\":\"t\"}\n"
       "{\"msg\":\"two\",\"level\":\"error\",\"time\":\"t\"}\n"
       "{\"level\":\"warning\",\"msg\":\"three\"}\n");
-  CHECK(last_log_error(log.path(), 0) == "two");
-}
-
-TEST_CASE("oci log: what stood there before the call does not count") {
-  const std::string old = "{\"level\":\"error\",\"msg\":\"old\"}\n";
-  const LogFile quiet(old);
-  CHECK(last_log_error(quiet.path(), old.size()) == std::nullopt);
-  const LogFile failed(old + "{\"level\":\"fatal\",\"msg\":\"new\"}");
-  CHECK(last_log_error(failed.path(), old.size()) == "new");
+  CHECK(last_log_error(log.path()) == "two");
 }
 
 TEST_CASE("oci log: garbage, and entries of other types, are passed over") {
   const LogFile log(
       "\n\x01\xff{[\n{\"level\":\"error\",\"msg\":\"good\"}\n{\"level\":7,\"msg\":\"x\"}\n[1]\n{\"level\":\"error\"}"
       "\nnull\n{\"lev");
-  CHECK(last_log_error(log.path(), 0) == "good");
+  CHECK(last_log_error(log.path()) == "good");
 }
 
-TEST_CASE("oci log: a file that is missing, shrunk or no file gives nothing") {
-  CHECK(last_log_error("/nonexistent/log", 0) == std::nullopt);
-  CHECK(last_log_error("/tmp", 0) == std::nullopt);
-  const LogFile log("{\"level\":\"error\",\"msg\":\"x\"}\n");
-  CHECK(last_log_error(log.path(), 1 << 20) == std::nullopt);
+TEST_CASE("oci log: a file that is missing or no file gives nothing") {
+  CHECK(last_log_error("/nonexistent/log") == std::nullopt);
+  CHECK(last_log_error("/tmp") == std::nullopt);
 }
 
 TEST_CASE("oci log: of a file without end only the end is read") {
   std::string text(10 << 20, 'x');
   text += "\n{\"level\":\"error\",\"msg\":\"the end\"}\n";
   const LogFile log(text);
-  CHECK(last_log_error(log.path(), 0) == "the end");
+  CHECK(last_log_error(log.path()) == "the end");
 }

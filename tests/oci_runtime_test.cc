@@ -1,14 +1,18 @@
-// The OCI runtime as a program that may be missing, hang or talk nonsense; and the reaper, which collects what it leaves.
+// The OCI runtime as a program that may be missing, hang or talk nonsense; and the reaper, which collects what it
+// leaves.
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 
 #include "runtime/oci_cli.h"
 #include "tests/support/loop.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace gcs::testing {
@@ -46,6 +50,10 @@ struct Bench {
     return loop.run(oci->create("c1", dir / "bundle", stdio));
   }
 
+  Result<runtime::ChildPtr> spawn(const runtime::Command& command) {
+    return loop.run(reaper.spawn(command, loop.clock(), loop.clock().now() + 10s));
+  }
+
   /// Nothing of an invocation is left: no scratch file, no child.
   bool clean() {
     const bool no_files = !test::exists(dir / "scratch") || std::filesystem::is_empty(dir / "scratch");
@@ -57,6 +65,28 @@ struct Bench {
   runtime::Reaper reaper{loop.engine()};
   std::unique_ptr<runtime::OciRuntime> oci;
   std::optional<Running<Done>> reaping;
+};
+
+/// Whoever opens the file, to execute it too, waits until this is gone or the kernel breaks it (fcntl(2), leases; 45
+/// s).
+class WriteLease {
+ public:
+  explicit WriteLease(const std::string& path) : before_(::signal(SIGIO, SIG_IGN)) {
+    auto opened = io::open_file(path, O_RDWR);
+    REQUIRE(opened);
+    file_ = std::move(*opened);
+    REQUIRE(::fcntl(file_.get(), F_SETLEASE, F_WRLCK) == 0);
+  }
+  ~WriteLease() {
+    file_.reset();
+    ::signal(SIGIO, before_);
+  }
+  WriteLease(const WriteLease&) = delete;
+  WriteLease& operator=(const WriteLease&) = delete;
+
+ private:
+  io::Fd file_;
+  void (*before_)(int);
 };
 
 // Finds the value of a flag of the runtime's command line: $(flag --pid-file "$@")
@@ -103,9 +133,10 @@ exit 1)sh");
 }
 
 TEST_CASE("runtime: one that claims success without a process is not believed") {
-  for (const char* script : {"exit 0", "echo nonsense >\"$(flag --pid-file \"$@\")\"", ": >\"$(flag --pid-file \"$@\")\"",
-                             "echo 1 >\"$(flag --pid-file \"$@\")\"", "echo $PPID >\"$(flag --pid-file \"$@\")\"",
-                             "echo 999999999 >\"$(flag --pid-file \"$@\")\""}) {
+  for (const char* script :
+       {"exit 0", "echo nonsense >\"$(flag --pid-file \"$@\")\"", ": >\"$(flag --pid-file \"$@\")\"",
+        "echo 1 >\"$(flag --pid-file \"$@\")\"", "echo $PPID >\"$(flag --pid-file \"$@\")\"",
+        "echo 999999999 >\"$(flag --pid-file \"$@\")\""}) {
     CAPTURE(script);
     Bench bench(std::string(kFlag) + script);
     CHECK_FALSE(bench.create());
@@ -120,8 +151,9 @@ TEST_CASE("runtime: the process of one that fails late, or hangs after the start
 file=$(flag --pid-file "$@")
 sleep 1000 &
 echo $! >"$file"
-)sh" + ending, 300ms);
-    CHECK_FALSE(bench.loop.run(bench.oci->exec("c1", bench.dir / "bundle", "{}", {})));
+)sh" + ending,
+                300ms);
+    CHECK_FALSE(bench.loop.run(bench.oci->exec("c1", "{}", {})));
     bench.loop.run_until([&] { return bench.clean(); });
   }
 }
@@ -141,6 +173,20 @@ exit 1)sh");
   const auto created = bench.create();
   REQUIRE_FALSE(created);
   CHECK(created.error().message().find("the real thing") != std::string::npos);
+}
+
+TEST_CASE("runtime: its log is of one invocation, and nothing of it is left in the bundle") {
+  Bench bench(std::string(kFlag) + R"sh(
+[ "$5" != create ] || echo '{"level":"error","msg":"the first one"}' >>"$(flag --log "$@")"
+exit 1)sh");
+  const auto created = bench.create();
+  REQUIRE_FALSE(created);
+  CHECK(created.error().message().find("the first one") != std::string::npos);
+  const auto started = bench.loop.run(bench.oci->start("c1"));
+  REQUIRE_FALSE(started);
+  CHECK(started.error().message().find("said nothing") != std::string::npos);
+  CHECK(std::filesystem::is_empty(bench.dir / "bundle"));
+  CHECK(bench.clean());
 }
 
 TEST_CASE("runtime: the process it leaves behind is ours, and so is its exit code, whichever of the two ends first") {
@@ -169,12 +215,73 @@ TEST_CASE("reaper: a child is never signalled after its pid was given back") {
   Bench bench("");
   runtime::Command command;
   command.argv = {"/bin/true"};
-  auto child = bench.reaper.spawn(command);
+  auto child = bench.spawn(command);
   REQUIRE(child);
   bench.loop.run((*child)->exited());
   const auto sent = (*child)->kill(SIGKILL);
   REQUIRE_FALSE(sent);
   CHECK(sent.error().code() == Errc::process_not_found);
+}
+
+TEST_CASE("reaper: a program that cannot be executed, or whose directory is not there, is an error that names it") {
+  Bench bench("");
+  runtime::Command command;
+  command.argv = {"no-such-program"};
+  command.env = {"PATH=/bin:/usr/bin"};
+  const auto absent = bench.spawn(command);
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().code() == Errc::not_found);
+  CHECK(absent.error().message().find("no-such-program") != std::string::npos);
+  command.argv = {"true"};
+  command.cwd = "/no/such/directory";
+  const auto nowhere = bench.spawn(command);
+  REQUIRE_FALSE(nowhere);
+  CHECK(nowhere.error().message().find("/no/such/directory") != std::string::npos);
+  CHECK(bench.clean());
+}
+
+TEST_CASE("reaper: a name is looked up on the path of the command's environment, beside what cannot be executed") {
+  Bench bench("");
+  test::put_dir(bench.dir / "one");
+  test::put_dir(bench.dir / "two");
+  test::put_file(bench.dir / "one/program", "no program");
+  REQUIRE(::symlink("/bin/true", (bench.dir / "two/program").c_str()) == 0);
+  runtime::Command command;
+  command.argv = {"program"};
+  command.env = {"PATH=/no/such/directory:" + (bench.dir / "one") + ":" + (bench.dir / "two")};
+  const auto found = bench.spawn(command);
+  REQUIRE_MESSAGE(found, found.error().message());
+  CHECK(bench.loop.run((*found)->exited()).as_shell() == 0);
+  command.env = {"PATH=" + (bench.dir / "one")};
+  const auto refused = bench.spawn(command);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().sys_errno() == EACCES);
+}
+
+TEST_CASE("reaper: a program that cannot be reached delays nobody else, and is given up at the deadline") {
+  Bench bench("");
+  const std::string slow = bench.dir / "slow";
+  REQUIRE(std::filesystem::copy_file("/bin/true", slow));
+  ManualClock clock;
+  runtime::Command command;
+  command.argv = {slow};
+  {
+    const WriteLease lease(slow);
+    auto stuck = bench.loop.start(bench.reaper.spawn(command, clock, clock.now() + 1s));
+    bench.loop.settle();
+    runtime::Command other;
+    other.argv = {"/bin/true"};
+    const auto started = bench.spawn(other);
+    REQUIRE(started);
+    CHECK(bench.loop.run((*started)->exited()).as_shell() == 0);
+    CHECK_FALSE(stuck.done());
+    clock.advance(1s);
+    bench.loop.run_until([&] { return stuck.done(); });
+    REQUIRE_FALSE(stuck.value());
+    CHECK(stuck.value().error().code() == Errc::timed_out);
+    bench.loop.run_until([&] { return bench.clean(); });
+  }
+  CHECK(bench.spawn(command));
 }
 
 }  // namespace gcs::testing

@@ -168,6 +168,38 @@ TEST_CASE("session: in sequential mode a request waits for the one before it") {
   CHECK(answers[2].header.id == 2);
 }
 
+TEST_CASE("session: a request that ends without an answer gives back its turn, and what it held") {
+  House house;
+  house.exchange.sequential = true;
+  FakePeer host(house.loop.executor());
+  house.connect(host);
+  house.send(host, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  house.send(host, request(MessageType::shutdown_graceful, 1, kBase));
+  REQUIRE(house.exchange.request_bytes > 0);
+  house.exchange.requests.cancel();
+  house.loop.settle();
+  CHECK(house.exchange.request_bytes == 0);
+  house.send(host, request(MessageType::start, 2, kBase));
+  const auto answers = answers_in(host.received());
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[1].header.id == 2);
+}
+
+TEST_CASE("session: a handler that throws, whatever it throws, is answered as a failure") {
+  House house;
+  house.exchange.dispatch.serve(MessageType::create, [](Body) -> io::Task<Result<std::string>> {
+    throw 42;
+    co_return std::string();
+  });
+  FakePeer host(house.loop.executor());
+  house.connect(host);
+  house.send(host, request(MessageType::negotiate_protocol, 0, kNegotiate) + request(MessageType::create, 1, kBase));
+  const auto answers = answers_in(host.received());
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[1].payload.find("-2147467259") != std::string::npos);
+  CHECK(house.exchange.request_bytes == 0);
+}
+
 TEST_CASE("session: a frame size out of range ends the connection, and the service goes on") {
   for (const uint32_t size : {0U, 15U, 1U << 30, 0xffffffffU}) {
     CAPTURE(size);

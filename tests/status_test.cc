@@ -19,6 +19,7 @@ TEST_CASE("status: every error code has its HRESULT") {
       {Errc::wrong_state, -2143878907},       {Errc::timed_out, -1070137079},
       {Errc::exhausted, -2147467259},         {Errc::disconnected, -2147467259},
       {Errc::version, -1070137076},           {Errc::internal, -2147467259},
+      {Errc::not_implemented, -2147467263},
   };
   for (const auto& row : rows) {
     CAPTURE(to_string(row.code));

@@ -1,6 +1,8 @@
 // Tasks, groups, conditions, the clock and the offload threads, with a clock moved by hand.
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -29,10 +31,43 @@ Task<bool> wait_at_most(Condition& condition, Clock& clock, Clock::TimePoint unt
   co_return co_await condition.wait_until(clock, until, set);
 }
 
-Task<> fail() {
-  throw std::runtime_error("a bug");
+template <class What>
+Task<> fail_with(What what) {
+  throw what;
   co_return;
 }
+
+Task<Result<int>> never(Condition& condition) {
+  auto no = [] { return false; };
+  co_await condition.wait(no);
+  co_return 0;
+}
+
+/// Clean-up that must be done, with a bounded wait on the way that a cancellation cuts short.
+Task<> clean_up(Loop& loop, Condition& gate, const bool& open, Errc& told, bool& cleaned) {
+  co_await ignore_cancellation();
+  Condition nothing(loop.executor(), "nothing");
+  const auto deadline = loop.clock().now() + 1h;
+  const auto ended = co_await with_deadline<int>(loop.executor(), loop.clock(), deadline, "inner", never(nothing));
+  told = ended ? Errc::internal : ended.error().code();
+  co_await wait_for(gate, open);
+  cleaned = true;
+}
+
+/// Descriptor 2 goes to a file while it lives.
+class CapturedLog {
+ public:
+  CapturedLog() : before_(::dup(2)), file_(::memfd_create("log", MFD_CLOEXEC)) { ::dup2(file_.get(), 2); }
+  ~CapturedLog() { ::dup2(before_.get(), 2); }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+
+  std::string text() const { return *read_file("/proc/self/fd/" + std::to_string(file_.get())); }
+
+ private:
+  Fd before_;
+  Fd file_;
+};
 
 }  // namespace
 
@@ -96,18 +131,47 @@ TEST_CASE("task group: a task cancelled before its first turn never starts to wa
   CHECK_FALSE(condition.has_waiters());
 }
 
-TEST_CASE("task group: an exception ends its own task only") {
+TEST_CASE("task group: an exception, of whatever type, is logged and ends its own task only") {
   Loop loop;
   Condition condition(loop.executor(), "test");
   bool flag = false;
   TaskGroup group(loop.executor());
   group.spawn("waiter", wait_for(condition, flag));
-  group.spawn("failing", fail());
-  loop.settle();
+  std::string logged;
+  {
+    const CapturedLog captured;
+    group.spawn("failing", fail_with(std::runtime_error("a bug")));
+    group.spawn("failing oddly", fail_with(42));
+    loop.settle();
+    logged = captured.text();
+  }
+  CHECK(logged.find("task=\"failing\"") != std::string::npos);
+  CHECK(logged.find("task=\"failing oddly\"") != std::string::npos);
   CHECK(group.size() == 1);
   flag = true;
   condition.notify_all();
   loop.settle();
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("cancellation: a section that ignores it inside another one ends only itself") {
+  Loop loop;
+  Condition gate(loop.executor(), "test");
+  bool open = false;
+  Errc told = Errc::internal;
+  bool cleaned = false;
+  TaskGroup group(loop.executor());
+  group.spawn("cleaning", clean_up(loop, gate, open, told, cleaned));
+  loop.settle();
+  group.cancel();
+  loop.settle();
+  CHECK(told == Errc::timed_out);
+  CHECK_FALSE(cleaned);
+  REQUIRE(group.size() == 1);
+  open = true;
+  gate.notify_all();
+  loop.settle();
+  CHECK(cleaned);
   CHECK(group.size() == 0);
 }
 

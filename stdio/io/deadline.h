@@ -28,6 +28,7 @@ Task<Result<T>> with_deadline(Executor executor, Clock& clock, Clock::TimePoint 
   state.group.spawn(name, Run::store(state, std::move(task)));
   auto done = [&state] { return state.result.has_value() || state.group.size() == 0; };
   // The caller's own cancellation must not leave the inner task behind: it ends the wait, and is thrown after the join.
+  const bool before = co_await heeds_cancellation();
   co_await ignore_cancellation();
   {
     const Alarm alarm = clock.at(deadline, [&state] { state.finished.notify_all(); });
@@ -40,7 +41,7 @@ Task<Result<T>> with_deadline(Executor executor, Clock& clock, Clock::TimePoint 
   const bool in_time = state.result.has_value();
   state.group.cancel();
   co_await state.group.join();
-  co_await heed_cancellation();
+  co_await heed_cancellation(before);
   // An error that came after the deadline is only what the cancellation made of the operation.
   if (!state.result || (!in_time && !*state.result)) co_return Error(Errc::timed_out, name + " took too long");
   co_return std::move(*state.result);

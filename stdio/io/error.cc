@@ -9,6 +9,7 @@ std::string_view to_string(Errc code) {
     case Errc::invalid_argument: return "invalid argument";
     case Errc::malformed: return "malformed";
     case Errc::unsupported: return "unsupported";
+    case Errc::not_implemented: return "not implemented";
     case Errc::container_not_found: return "container not found";
     case Errc::process_not_found: return "process not found";
     case Errc::not_found: return "not found";

@@ -11,6 +11,7 @@ enum class Errc {
   invalid_argument,     ///< a value is out of its range or not allowed; fix the request
   malformed,            ///< JSON that does not parse, or a field of the wrong type
   unsupported,          ///< understood, but not done here
+  not_implemented,      ///< part of the protocol, but not built yet
   container_not_found,  ///< no such container
   process_not_found,    ///< no such process, or it has exited and its code is no longer kept
   not_found,            ///< any other thing that is not there (file, device, layer)

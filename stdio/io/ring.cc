@@ -25,14 +25,28 @@ class Ring::Op final : public Suspension {
   Op(Ring& ring, Prepare prepare, int fd, void* data, size_t size, unsigned flags)
       : ring_(ring), prepare_(prepare), data_(data), size_(size), fd_(fd), flags_(flags) {}
 
- private:
-  void start() override {
-    io_uring_sqe* entry = ring_.next_entry();
-    prepare_(entry, fd_, data_, size_, flags_);
-    io_uring_sqe_set_data(entry, static_cast<Suspension*>(this));
+  void fill(io_uring_sqe& entry, bool cancels) {
+    if (cancels) {
+      io_uring_prep_cancel(&entry, this, 0);
+      io_uring_sqe_set_data(&entry, nullptr);
+    } else {
+      prepare_(&entry, fd_, data_, size_, flags_);
+      io_uring_sqe_set_data(&entry, this);
+    }
   }
 
-  void cancel() override { ring_.cancel(*this); }
+ private:
+  void start() override { ring_.queue({this, false}); }
+
+  void cancel() override {
+    if (given_up_) return;
+    given_up_ = ring_.drop({this, false});
+    if (given_up_) {
+      post(-ECANCELED);  // the kernel never saw it
+    } else {
+      ring_.queue({this, true});
+    }
+  }
 
   Ring& ring_;
   Prepare prepare_;
@@ -40,6 +54,7 @@ class Ring::Op final : public Suspension {
   size_t size_;
   int fd_;
   unsigned flags_;
+  bool given_up_ = false;
 };
 
 Ring::Ring(Executor executor) : executor_(executor), ring_(std::make_unique<io_uring>()) {}
@@ -70,21 +85,30 @@ Ring::~Ring() {
   if (ring_) io_uring_queue_exit(ring_.get());
 }
 
-io_uring_sqe* Ring::next_entry() {
-  io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
-  while (entry == nullptr) {
-    // EBUSY: the kernel holds back completions until some are reaped; get_events flushes them into the queue, where
-    // they wait for the next turn.
-    if (io_uring_submit(ring_.get()) < 0) io_uring_get_events(ring_.get());
-    entry = io_uring_get_sqe(ring_.get());
-  }
-  return entry;
+/// A full queue is submitted, but once: what the kernel refuses now (EAGAIN without memory, EBUSY while completions are
+/// not reaped) waits for a later turn.
+void Ring::queue(Entry entry) {
+  held_back_.push_back(entry);
+  if (fill_queue()) return;
+  io_uring_submit(ring_.get());
+  fill_queue();
 }
 
-void Ring::cancel(Op& op) {
-  io_uring_sqe* entry = next_entry();
-  io_uring_prep_cancel(entry, static_cast<Suspension*>(&op), 0);
-  io_uring_sqe_set_data(entry, nullptr);
+/// Moves what is held back into the submission queue, as far as there is room; true when that is all of it.
+bool Ring::fill_queue() {
+  while (!held_back_.empty()) {
+    io_uring_sqe* const place = io_uring_get_sqe(ring_.get());
+    if (place == nullptr) return false;
+    const Entry next = held_back_.front();
+    held_back_.pop_front();
+    next.op->fill(*place, next.cancels);
+  }
+  return true;
+}
+
+/// True when it was held back.
+bool Ring::drop(Entry entry) {
+  return std::erase(held_back_, entry) > 0;
 }
 
 Task<int> Ring::run(Op& op, const char* what) {
@@ -118,19 +142,24 @@ Task<int> Ring::poll(int fd, short events) {
 bool Ring::turn() {
   // What completes from here on is found by looking; only a loop that goes to sleep wants to be signalled.
   io_uring_cq_eventfd_toggle(ring_.get(), false);
-  if (io_uring_sq_ready(ring_.get()) > 0) {
-    io_uring_submit_and_get_events(ring_.get());
+  int taken = 0;
+  if (has_queued()) {
+    taken = io_uring_submit_and_get_events(ring_.get());
+    fill_queue();
   } else if (has_hidden_completions()) {
     io_uring_get_events(ring_.get());
   }
   bool ran = false;
   while (run_completed()) ran = true;
-  // Entries that the kernel had no memory for are offered again.
-  if (ran || io_uring_sq_ready(ring_.get()) > 0) return true;
+  if (ran || (has_queued() && taken > 0)) return true;
   io_uring_cq_eventfd_toggle(ring_.get(), true);
   // Between the last look and the signal's arming something may have completed.
   if (has_hidden_completions()) io_uring_get_events(ring_.get());
   return run_completed();
+}
+
+bool Ring::has_queued() const {
+  return io_uring_sq_ready(ring_.get()) > 0;
 }
 
 /// Completions that need a system call before they can be seen: deferred task work, an overflowed queue.
@@ -144,17 +173,19 @@ bool Ring::has_hidden_completions() const {
 bool Ring::run_completed() {
   std::array<io_uring_cqe*, 64> batch;
   struct Done {
-    Suspension* op;
+    Op* op;
     int result;
   };
   std::array<Done, 64> done;
   const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size());
   for (unsigned i = 0; i < count; ++i) {
-    done[i] = {static_cast<Suspension*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
+    done[i] = {static_cast<Op*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
   }
   io_uring_cq_advance(ring_.get(), count);
   for (unsigned i = 0; i < count; ++i) {
-    if (done[i].op != nullptr) done[i].op->resume(done[i].result);
+    if (done[i].op == nullptr) continue;
+    drop({done[i].op, true});
+    done[i].op->resume(done[i].result);
   }
   return count > 0;
 }

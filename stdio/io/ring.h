@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 
 #include "stdio/io/result.h"
@@ -15,9 +16,10 @@ namespace gcs::io {
 /// One io_uring of one thread: 256 entries to begin with, submitted once a loop turn, its completion eventfd watched by
 /// the loop's Asio context. Raw entries appear in ring.cc alone.
 ///
-/// No completion, cancellation or submission is ever dropped: a full submission queue is submitted and tried again, a
-/// full completion queue is kept by the kernel (IORING_FEAT_NODROP is required) and flushed on the next reap. A
-/// cancelled operation is waited for: its buffer belongs to the caller's frame until the kernel has let go of it.
+/// No completion, cancellation or submission is ever dropped: what the submission queue has no room for, because the
+/// kernel refuses to take more, is held back until it does; a full completion queue is kept by the kernel
+/// (IORING_FEAT_NODROP is required) and flushed on the next reap. A cancelled operation is waited for: its buffer
+/// belongs to the caller's frame until the kernel has let go of it.
 class Ring {
  public:
   /// Asks for SINGLE_ISSUER|DEFER_TASKRUN (6.1), then COOP_TASKRUN (5.19), then neither. Must be made and used on the
@@ -37,6 +39,10 @@ class Ring {
   /// eventfd is armed and the loop may sleep.
   bool turn();
 
+  /// Entries wait that the kernel has not taken yet. After a turn in which nothing ran it refuses them, and wants to be
+  /// asked again after a while.
+  bool has_queued() const;
+
   /// Signalled once by a completion after a turn in which nothing ran; the loop sleeps on it.
   int event_fd() const { return event_fd_.get(); }
 
@@ -45,9 +51,17 @@ class Ring {
  private:
   class Op;
 
+  /// An operation, or its cancellation, on its way into the submission queue.
+  struct Entry {
+    Op* op;
+    bool cancels;
+    bool operator==(const Entry&) const = default;
+  };
+
   explicit Ring(Executor executor);
-  io_uring_sqe* next_entry();
-  void cancel(Op& op);
+  void queue(Entry entry);
+  bool fill_queue();
+  bool drop(Entry entry);
   bool has_hidden_completions() const;
   bool run_completed();
   Task<int> run(Op& op, const char* what);
@@ -55,6 +69,7 @@ class Ring {
   Executor executor_;
   std::unique_ptr<io_uring> ring_;
   Fd event_fd_;
+  std::deque<Entry> held_back_;  ///< for want of room in the submission queue
   unsigned setup_flags_ = 0;
 };
 

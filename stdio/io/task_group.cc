@@ -58,6 +58,8 @@ TaskGroup::TaskId TaskGroup::spawn(std::string name, Task<> task) {
         }
       } catch (const std::exception& e) {
         log::error("task failed", {{"task", entry->name}, {"error", e.what()}});
+      } catch (...) {
+        log::error("task failed", {{"task", entry->name}, {"error", "an exception of no known type"}});
       }
     }
     // Not here: the ending coroutine's cancellation state lives in the entry's signal until its frame is gone.

@@ -43,7 +43,10 @@ class UringStream final : public FdStream {
 class UringEngine final : public Engine {
  public:
   UringEngine(asio::io_context& context, std::unique_ptr<Ring> ring)
-      : executor_(context.get_executor()), ring_(std::move(ring)), woken_(context, ring_->event_fd()) {
+      : executor_(context.get_executor()),
+        ring_(std::move(ring)),
+        woken_(context, ring_->event_fd()),
+        retry_(executor_) {
     watch();
   }
 
@@ -62,10 +65,17 @@ class UringEngine final : public Engine {
 
   const char* name() const override { return "io_uring"; }
   Executor executor() const override { return executor_; }
-  bool turn() override { return ring_->turn(); }
+
+  bool turn() override {
+    if (ring_->turn()) return true;
+    if (ring_->has_queued()) ask_again();
+    return false;
+  }
 
  private:
   using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+  using Timer =
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
   // The wake-up itself does nothing: the loop calls turn() before it sleeps again.
   void watch() {
@@ -77,9 +87,16 @@ class UringEngine final : public Engine {
     });
   }
 
+  // A kernel without memory takes no entries: that is no reason to keep it busy.
+  void ask_again() {
+    retry_.expires_after(std::chrono::milliseconds(1));
+    retry_.async_wait([](const asio::error_code&) {});
+  }
+
   Executor executor_;
   std::unique_ptr<Ring> ring_;
   Descriptor woken_;
+  Timer retry_;
 };
 
 }  // namespace
