@@ -39,7 +39,7 @@ struct House {
   Loop loop;
   NoHost dialer;
   NoRuntime oci;
-  stdio::HostLink link{loop.executor(), [](const std::string&) { return true; }};
+  stdio::HostLink link{loop.executor(), loop.clock(), [](const std::string&) { return true; }};
   stdio::BufferPool pool;
   stdio::StdioContext stdio{loop.executor(), loop.engine(), dialer, loop.clock(), link, pool};
   runtime::Reaper reaper{loop.engine()};
