@@ -66,8 +66,9 @@ Outbox::Verdict Outbox::judge(const Entry& entry) const {
   if (is(origin, MessageType::negotiate_protocol)) return Verdict::drop;  // its connection was what it was about
   if (!up) return Verdict::hold;
   if (is_of_present_host(origin)) return Verdict::send;
-  if (!is(origin, MessageType::wait_for_process) || entry.doubtful) return Verdict::drop;
-  return entry.released ? Verdict::send : Verdict::hold;
+  if (!is(origin, MessageType::wait_for_process) || entry.superseded) return Verdict::drop;
+  if (entry.released) return Verdict::send;  // what is in doubt was on a connection of this very host
+  return entry.doubtful ? Verdict::drop : Verdict::hold;
 }
 
 void Outbox::session_began(uint64_t session) {
@@ -84,6 +85,7 @@ void Outbox::negotiated(uint64_t first_id) {
     older_names_.clear();
     for (Entry& entry : held_) entry.released = false;
     for (auto& [key, wait] : waits_) wait.released = false;
+    supersede_timed_waits();
   }
   const uint64_t stale_before = stale_;
   settle();
@@ -142,6 +144,7 @@ void Outbox::push(Outgoing outgoing) {
   } else if (const auto wait = waits_.find(Key{origin.session, origin.id});
              wait != waits_.end() && is(origin, MessageType::wait_for_process)) {
     entry.released = wait->second.released;
+    entry.superseded = wait->second.superseded;
     waits_.erase(wait);
   }
   place(std::move(entry));
@@ -210,30 +213,42 @@ void Outbox::settle() {
   for (Entry& entry : before) place(std::move(entry));
 }
 
-/// The present host has been answered about this process, so it listens for the wait that it took over. It takes over
-/// one that has no limit; timed ones, which may be a predecessor's own probes, count only where there is no such.
+/// What a host saves for its successor is the wait that has no limit. Timed ones may have been a former successor's own
+/// probes, and count only where there is no such.
+void Outbox::supersede_timed_waits() {
+  std::set<std::pair<std::string, uint32_t>> endless;
+  for (const auto& [key, wait] : waits_) {
+    if (wait.endless) endless.emplace(wait.container_id, wait.process_id);
+  }
+  for (const Entry& entry : held_) {
+    const Origin& origin = entry.out.origin;
+    if (is(origin, MessageType::wait_for_process) && origin.endless)
+      endless.emplace(origin.container_id, *origin.process_id);
+  }
+  for (auto& [key, wait] : waits_) {
+    if (!wait.endless && endless.contains({wait.container_id, wait.process_id})) wait.superseded = true;
+  }
+  for (Entry& entry : held_) {
+    const Origin& origin = entry.out.origin;
+    const bool timed = is(origin, MessageType::wait_for_process) && origin.process_id && !origin.endless;
+    if (timed && endless.contains({origin.container_id, *origin.process_id})) entry.superseded = true;
+  }
+}
+
+/// The present host has been answered about this process, so it listens for the wait that it took over.
 void Outbox::adopt(const std::string& container_id, uint32_t process_id) {
-  struct Candidate {
-    bool endless;
-    bool* released;
-  };
-  std::deque<Candidate> candidates;
+  bool any = false;
   for (auto wait = waits_.begin(); wait != waits_.end() && wait->first.first < host_since_; ++wait) {
     Wait& open = wait->second;
-    if (open.container_id != container_id || open.process_id != process_id) continue;
-    candidates.push_back({open.endless, &open.released});
+    if (open.container_id == container_id && open.process_id == process_id) open.released = true;
   }
   for (Entry& entry : held_) {
     const Origin& origin = entry.out.origin;
     if (!is(origin, MessageType::wait_for_process) || is_of_present_host(origin)) continue;
     if (origin.container_id != container_id || origin.process_id != process_id) continue;
-    candidates.push_back({origin.endless, &entry.released});
+    entry.released = any = true;
   }
-  if (candidates.empty()) return;
-  const bool any_endless =
-      std::any_of(candidates.begin(), candidates.end(), [](const Candidate& one) { return one.endless; });
-  for (const Candidate& one : candidates) *one.released = one.endless || !any_endless;
-  settle();
+  if (any) settle();
 }
 
 void Outbox::make_ready(Entry entry, bool first) {

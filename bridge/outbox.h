@@ -57,8 +57,8 @@ Outgoing notification(std::string container_id, std::string_view payload);
 ///
 /// Outlives all sessions; the service owns it. Loop thread only, and it waits for nothing. While a session writes,
 /// frames are handed out by next() and stay here until written(); so a writer may vanish at any time and nothing is
-/// lost. What a session has written is in doubt until confirmed() says that it was read. A loss with frames in doubt owes
-/// them again, but to the same host only: to another one a second answer would be the end of its bridge.
+/// lost. What a session has written is in doubt until confirmed() says that it was read. A loss with frames in doubt
+/// owes them again, but to the same host only: to another one a second answer would be the end of its bridge.
 class Outbox {
  public:
   /// A connection is made; nothing owed leaves before negotiated(). Numbers rise.
@@ -119,8 +119,9 @@ class Outbox {
 
   struct Entry {
     Outgoing out;
-    bool released = false;  ///< the present host knows: it named the notification's container, or adopted the wait
-    bool doubtful = false;  ///< it was written once, and may have been read
+    bool released = false;    ///< the present host knows: it named the notification's container, or adopted the wait
+    bool doubtful = false;    ///< it was written once, and may have been read
+    bool superseded = false;  ///< a wait that a former host does not pass on
   };
 
   struct Wait {
@@ -128,6 +129,7 @@ class Outbox {
     uint32_t process_id = 0;
     bool endless = false;
     bool released = false;
+    bool superseded = false;
   };
 
   using Key = std::pair<uint64_t, uint64_t>;  // session, id
@@ -136,6 +138,7 @@ class Outbox {
   bool is_of_present_host(const Origin& origin) const { return origin.session >= host_since_; }
   void place(Entry entry);
   void settle();
+  void supersede_timed_waits();
   void adopt(const std::string& container_id, uint32_t process_id);
   void make_ready(Entry entry, bool first);
   void drop(const Entry& entry, uint64_t& counter);

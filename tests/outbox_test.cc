@@ -417,6 +417,37 @@ TEST_CASE("outbox: a host's unanswered probe is not passed on to its successor i
   CHECK(post.flush() == Names{"negotiated", "second probe", "exited"});
 }
 
+TEST_CASE("outbox: a wait that a new host adopted, and whose answer died unread, is answered to it again") {
+  Running post;
+  post.lose();
+  post.connect(0);
+  post.reply(post.probe(300, "c1", 7), "timed out");
+  post.flush();
+  post.reply(post.waiting, "exited");
+  CHECK(post.write() == Names{"exited"});
+  post.lose();
+  post.connect(310);
+  CHECK(post.flush() == Names{"negotiated", "exited"});
+}
+
+TEST_CASE("outbox: a former successor's probe is passed on to nobody, also when the wait itself was answered long ago") {
+  Running post;
+  post.lose();
+  post.connect(0);
+  const Origin probe = post.probe(300, "c1", 7);
+  post.lose();
+  post.connect(0);
+  post.reply(post.probe(600, "c1", 7), "second probe");
+  post.reply(post.waiting, "exited");
+  CHECK(post.flush() == Names{"negotiated", "second probe", "exited"});
+  SUBCASE("answered while another host is there") { post.reply(probe, "first probe"); }
+  post.lose();
+  SUBCASE("answered in an outage") { post.reply(probe, "first probe"); }
+  post.connect(0);
+  post.reply(post.probe(900, "c1", 7), "third probe");
+  CHECK(post.flush() == Names{"negotiated", "third probe"});
+}
+
 TEST_CASE("outbox: a timed wait is passed on where there is no endless one") {
   Post post;
   post.connect(0);
