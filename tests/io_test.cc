@@ -232,6 +232,31 @@ ON_BOTH_ENGINES(shut_down_ends_a_pending_read_of_our_own) {
   CHECK(*reading.value() == 0);
 }
 
+Task<> replace_and_wait(Loop& loop, Pair& first, Pair& gone, Pair& next, bool& woken) {
+  discard(co_await first.ours->wait_readable(), "the case is about the next wait");
+  gone.ours.reset();
+  next = pipe_pair(loop);
+  discard(co_await next.ours->wait_readable(), "that it returns is what is seen");
+  woken = true;
+}
+
+ON_BOTH_ENGINES(a_wait_is_not_ended_by_an_event_of_a_descriptor_that_is_gone) {
+  Loop loop(kind);
+  Pair first = pipe_pair(loop);
+  Pair gone = pipe_pair(loop);
+  Pair next;
+  bool woken = false;
+  auto waiting = loop.start(replace_and_wait(loop, first, gone, next, woken));
+  loop.settle();
+  // Both events are fetched in one turn.
+  REQUIRE(::write(first.theirs->native_handle(), "x", 1) == 1);
+  REQUIRE(::write(gone.theirs->native_handle(), "x", 1) == 1);
+  loop.settle();
+  CHECK_FALSE(woken);
+  CHECK(loop.run(write_all(*next.theirs, as_bytes("x"))));
+  loop.run_until([&] { return waiting.done(); });
+}
+
 ON_BOTH_ENGINES(waiting_for_readability_takes_no_byte) {
   Loop loop(kind);
   const Pair pair = pipe_pair(loop);

@@ -30,6 +30,20 @@ class Readiness final : public Suspension {
   asio::cancellation_signal signal_;
 };
 
+/// Gives the events that have come, or -errno. Asio's reactor uses the memory of a descriptor that is gone again for
+/// the next one, and an event of the old that was fetched already then wakes the new: so the kernel is asked.
+Task<Result<short>> wait_for(Descriptor& watched, short events) {
+  const auto type = (events & POLLOUT) != 0 ? Descriptor::wait_write : Descriptor::wait_read;
+  for (;;) {
+    Readiness readiness(watched, type);
+    const int n = co_await readiness.wait(watched.get_executor(), "poll");
+    if (n < 0) co_return sys_error("poll", -n);
+    pollfd asked{watched.native_handle(), events, 0};
+    if (::poll(&asked, 1, 0) < 0) co_return sys_error("poll");
+    if (asked.revents != 0) co_return asked.revents;
+  }
+}
+
 class EpollStream final : public FdStream {
  public:
   EpollStream(asio::io_context& context, Fd fd) : FdStream(std::move(fd)), watched_(context, native_handle()) {}
@@ -40,13 +54,24 @@ class EpollStream final : public FdStream {
 
  private:
   Task<Result<>> wait(short events) override {
-    Readiness readiness(watched_, (events & POLLOUT) != 0 ? Descriptor::wait_write : Descriptor::wait_read);
-    const int n = co_await readiness.wait(watched_.get_executor(), "poll");
-    if (n < 0) co_return failure("poll", -n);
+    const auto come = co_await wait_for(watched_, events);
+    if (!come) co_return failure("poll", come.error().sys_errno());
     co_return Result<>();
   }
 
   Descriptor watched_;
+};
+
+/// The descriptor stays open, however the wait ends.
+class Unowned {
+ public:
+  explicit Unowned(Descriptor& watched) : watched_(watched) {}
+  ~Unowned() { watched_.release(); }
+  Unowned(const Unowned&) = delete;
+  Unowned& operator=(const Unowned&) = delete;
+
+ private:
+  Descriptor& watched_;
 };
 
 class EpollEngine final : public Engine {
@@ -57,13 +82,8 @@ class EpollEngine final : public Engine {
 
   Task<Result<short>> poll(int fd, short events) override {
     Descriptor watched(context_, fd);
-    Readiness readiness(watched, (events & POLLOUT) != 0 ? Descriptor::wait_write : Descriptor::wait_read);
-    const int n = co_await readiness.wait(watched.get_executor(), "poll");
-    watched.release();
-    if (n < 0) co_return sys_error("poll", -n);
-    pollfd asked{fd, events, 0};
-    if (::poll(&asked, 1, 0) < 0) co_return sys_error("poll");
-    co_return asked.revents;
+    const Unowned unowned(watched);
+    co_return co_await wait_for(watched, events);
   }
 
   const char* name() const override { return "epoll"; }
