@@ -9,6 +9,10 @@
 namespace gcs::io {
 namespace {
 
+// Doubled by the kernel (socket(7)). What a connection holds unread is bounded whatever a machine's own default is: a
+// stream's tail keeps that much.
+constexpr int kSendBuffer = 104 * 1024;
+
 std::string port_path(const std::string& path, Port port) {
   return path + "_" + std::to_string(port);
 }
@@ -32,6 +36,7 @@ class UnixDialer final : public Dialer {
     if (!address) co_return address.error();
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) co_return conn_error("socket");
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
     co_return co_await connect_socket(engine_, std::move(fd), *address, sizeof(sockaddr_un));
   }
 

@@ -6,8 +6,9 @@
 
 namespace gcs::chaos {
 
-/// What an AF_UNIX connection can hold unread at most: the send buffer, rounded up.
-constexpr size_t kConnectionBound = 256 * 1024;
+/// What an AF_UNIX connection can hold unread at most: the send buffer of 208 KiB, and one splice(2) of 17 pages beyond
+/// it; rounded up.
+constexpr size_t kConnectionBound = 288 * 1024;
 
 /// What a stream may do at a break.
 enum class Promise {
