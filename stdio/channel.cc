@@ -6,22 +6,8 @@
 #include "stdio/redialer.h"
 
 namespace gcs::stdio {
-namespace {
 
-/// Sends all of it; false when the connection broke on the way.
-io::Task<bool> replay(Tail& tail, io::Stream& conn) {
-  tail.reconnected();
-  while (!tail.unsent().empty()) {
-    const auto n = co_await conn.write_some(tail.unsent());
-    if (!n) co_return false;
-    tail.sent(*n);
-  }
-  co_return true;
-}
-
-}  // namespace
-
-io::Task<> Channel::keep_output(const OutputRelay& relay) {
+io::Task<> Channel::keep_output(OutputRelay& relay) {
   for (;;) {
     const auto lease = co_await slot_.acquire();
     if (!lease) co_return;
@@ -43,10 +29,9 @@ io::Task<> Channel::keep_output(const OutputRelay& relay) {
       }
     }
     // close(2) of an AF_UNIX socket is orderly only when everything was read (unix(7)).
-    Tail* const tail = relay.tail();
-    if (tail != nullptr && orderly && (*lease)->unread()) tail->confirmed();
+    if (orderly && (*lease)->unread()) relay.confirmed();
     slot_.drain(lease->generation());
-    co_await refill(tail);
+    co_await refill(&relay);
   }
 }
 
@@ -59,11 +44,11 @@ io::Task<> Channel::keep_input() {
   }
 }
 
-io::Task<> Channel::refill(Tail* tail) {
+io::Task<> Channel::refill(OutputRelay* output) {
   for (;;) {
     auto conn = co_await redial(context_, container_id_, port_);
     if (conn == nullptr) co_return slot_.close();
-    const bool caught_up = tail == nullptr || co_await replay(*tail, *conn);
+    const bool caught_up = output == nullptr || co_await output->replay(conn);
     if (!caught_up) continue;
     slot_.refill(std::move(conn));
     co_return;

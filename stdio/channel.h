@@ -28,13 +28,13 @@ class Channel {
   /// For stdout and stderr, on which the host sends nothing but its end. An orderly end while the bridge is healthy is
   /// deliberate, or confirms ours: it closes the slot. Anything else is an outage: the slot is drained, the port
   /// dialled again, and the relay's tail sent to the new connection first. Returns once the slot is closed.
-  io::Task<> keep_output(const OutputRelay& relay);
+  io::Task<> keep_output(OutputRelay& relay);
 
   /// For stdin, whose relay reads the connection itself and drains or closes the slot. Returns once the slot is closed.
   io::Task<> keep_input();
 
  private:
-  io::Task<> refill(Tail* tail);
+  io::Task<> refill(OutputRelay* output);
 
   StdioContext& context_;
   const std::string& container_id_;

@@ -21,16 +21,22 @@ class Closing {
 
 OutputRelay::OutputRelay(std::shared_ptr<io::Stream> source, Slot& slot, BufferPool& pool, TailPolicy policy,
                          io::Clock& clock)
-    : source_(std::move(source)), slot_(slot), pool_(pool), clock_(clock) {
-  if (policy == TailPolicy::resume) return;
-  tail_ = std::make_unique<Tail>();
-  pump_ = make_tail_pump(*tail_, clock);
+    : source_(std::move(source)), slot_(slot), pool_(pool), policy_(policy), clock_(clock) {}
+
+void OutputRelay::confirmed() {
+  if (pump_ != nullptr) pump_->confirmed();
+}
+
+io::Task<bool> OutputRelay::replay(const Conn& conn) {
+  if (pump_ == nullptr) co_return true;
+  co_return co_await pump_->replay(conn);
 }
 
 io::Task<> OutputRelay::run() {
   const Closing closing(source_);
   for (;;) {
-    if (pump_ == nullptr || !pump_->holds_bytes()) {
+    const bool held = pump_ != nullptr && pump_->holds_bytes();
+    if (!held) {
       state_ = RelayState::reading;
       if (pump_ != nullptr) pump_->rest();
       discard(co_await source_->wait_readable(), "the read that follows tells what is wrong");
@@ -38,6 +44,7 @@ io::Task<> OutputRelay::run() {
     state_ = RelayState::sending;
     const auto lease = co_await slot_.acquire();
     if (!lease) break;
+    if (held && !pump_->holds_bytes()) continue;  // a replay has sent it, and the source may have nothing
     const bool more = co_await forward(*lease);
     if (more) continue;
 
@@ -61,18 +68,15 @@ size_t OutputRelay::waiting() const {
 /// One chunk; false at the source's end. A broken connection is not an end: what it means is for the keeper to say, who
 /// also reads from it.
 io::Task<bool> OutputRelay::forward(const Lease& lease) {
-  if (pump_ == nullptr) pump_ = make_pump(pool_, *source_, *lease);
+  if (pump_ == nullptr) pump_ = make_pump(pool_, clock_, policy_, *source_, *lease);
   slot_.write_began();
   const auto moved = co_await pump_->move(*source_, lease.conn());
-  // A splice(2) that got some bytes out keeps the break that ended it to itself.
-  const bool hidden = moved && *moved > 0 && tail_ == nullptr && lease->hung_up();
-  const bool broken = !moved || hidden;
-  if (moved) moved_ += *moved;
-  if (!broken) {
+  if (moved) {
     slot_.write_ended();
+    moved_ += *moved;
     co_return *moved > 0;
   }
-  slot_.write_failed(lease.generation(), hidden ? ECONNRESET : moved.error().sys_errno());
+  slot_.write_failed(lease.generation(), moved.error().sys_errno());
   // The keeper sees the connection's end as well, unless the host has only shut its reading side, or is slow to close.
   // Then nobody knows what it has read.
   const bool drained = co_await slot_.drained(lease.generation(), clock_, clock_.now() + HostLink::kGrace);

@@ -11,11 +11,6 @@ namespace gcs::stdio {
 /// What an output relay is doing: after its process has exited, only one that is `reading` may be given up.
 enum class RelayState { reading, sending, confirming, ended };
 
-/// What becomes of the bytes that a broken connection had accepted and the host may not have read. `replay` sends them
-/// again: for streams that are logs, an init process's stdout and stderr, where a doubled line does less harm than a
-/// lost one. `resume` does not: in a binary stream a doubled byte is as bad as a lost one.
-enum class TailPolicy { resume, replay };
-
 /// Moves a process's stdout or stderr to the host.
 ///
 /// Takes the next byte from the process only while it holds a connection: during an outage the kernel's pipe fills and
@@ -30,8 +25,11 @@ class OutputRelay {
   io::Task<> run();
   RelayState state() const { return state_; }
 
-  /// Null where the policy is to resume.
-  Tail* tail() const { return tail_.get(); }
+  /// The present connection has ended in order, which tells that the host has read all of it.
+  void confirmed();
+
+  /// For the next connection, before it fills the slot: sends what the last one may have lost. False when it broke.
+  io::Task<bool> replay(const Conn& conn);
 
   /// Bytes that connections have accepted so far.
   uint64_t moved() const { return moved_; }
@@ -48,9 +46,9 @@ class OutputRelay {
   std::shared_ptr<io::Stream> source_;
   Slot& slot_;
   BufferPool& pool_;
+  TailPolicy policy_;
   io::Clock& clock_;
-  std::unique_ptr<Tail> tail_;
-  std::unique_ptr<Pump> pump_;
+  std::unique_ptr<Pump> pump_;  // chosen with the first connection
   RelayState state_ = RelayState::reading;
   bool source_ended_ = false;
   uint64_t moved_ = 0;

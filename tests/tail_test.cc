@@ -1,5 +1,7 @@
 // What a log-like stream sends again after a break.
 
+#include "stdio/tail.h"
+
 #include <doctest/doctest.h>
 
 #include "tests/support/stdio_house.h"
@@ -136,6 +138,23 @@ TEST_CASE("tail: a replay that breaks is begun again on the next connection") {
   second.vanish();
   house.loop.settle();
   CHECK(third.received() == "text");
+}
+
+TEST_CASE("tail: a stream whose rest went out with the replay, and that is quiet then, notices the next break") {
+  StdioHouse house;
+  house.start_all(stdio::TailPolicy::replay);
+  FakePeer after(house.loop.executor()), last(house.loop.executor());
+  house.host_out.accept_only(0);
+  house.out.send("held");
+  house.loop.settle();
+  house.dialer.next = {&after};
+  house.host_out.vanish();
+  house.loop.settle();
+  CHECK(after.received() == "held");
+  house.dialer.next = {&last};
+  after.vanish();
+  house.loop.settle();
+  CHECK(last.received() == "held");
 }
 
 TEST_CASE("tail: more than its bound is never kept, and the newest bytes are") {

@@ -1,11 +1,14 @@
 #include "stdio/io/splice.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <cstdio>
+
+#include "stdio/io/fd.h"
 
 namespace gcs::io {
 namespace {
@@ -38,6 +41,35 @@ Result<size_t> splice_some(int pipe, int socket, size_t most) {
     if (errno == EAGAIN) return Error(Errc::exhausted, "splice would wait", EAGAIN);
     return conn_error("splice");
   }
+}
+
+size_t readable_bytes(int pipe) {
+  int bytes = 0;
+  if (pipe < 0 || ::ioctl(pipe, FIONREAD, &bytes) != 0 || bytes < 0) return 0;
+  return static_cast<size_t>(bytes);
+}
+
+Result<size_t> tee_some(int from, int to, size_t most) {
+  for (;;) {
+    const ssize_t n = ::tee(from, to, most, SPLICE_F_NONBLOCK);
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) return Error(Errc::exhausted, "tee would wait", EAGAIN);
+    return sys_error("tee");
+  }
+}
+
+Result<> discard_bytes(int pipe, size_t size) {
+  static const Result<Fd> nowhere = open_file("/dev/null", O_WRONLY);
+  if (!nowhere) return nowhere.error();
+  while (size > 0) {
+    const ssize_t n = ::splice(pipe, nullptr, nowhere->get(), nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return sys_error("splice to /dev/null");
+    if (n == 0) return Error(Errc::internal, "the pipe holds less than it should");
+    size -= static_cast<size_t>(n);
+  }
+  return {};
 }
 
 }  // namespace gcs::io

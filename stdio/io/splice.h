@@ -15,4 +15,14 @@ bool splice_pays(int pipe, int socket);
 /// vsock would block in spite of SPLICE_F_NONBLOCK.
 Result<size_t> splice_some(int pipe, int socket, size_t most);
 
+/// Bytes that a pipe holds (FIONREAD); 0 for anything else.
+size_t readable_bytes(int pipe);
+
+/// Duplicates what is at the front of a pipe, at most `most` bytes, at the back of another, without a copy; `from`
+/// keeps it (tee(2)). 0 is the end of `from`; EAGAIN as above: `from` is empty or `to` full.
+Result<size_t> tee_some(int from, int to, size_t most);
+
+/// Throws the first `size` bytes of a pipe away, which it holds.
+Result<> discard_bytes(int pipe, size_t size);
+
 }  // namespace gcs::io
