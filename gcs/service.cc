@@ -59,7 +59,7 @@ Service::Service(const Options& options, io::Loop& loop)
       clock_(loop.executor()),
       dialer_(dialer_of(options, loop.engine())),
       log_port_(loop.executor(), *dialer_, clock_),
-      offload_(loop.executor()),
+      offload_(loop.executor(), clock_),
       link_(loop.executor(), [this](const std::string& id) { return exchange_.outbox.knows(id); }),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
       reaper_(loop.engine()),
