@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "stdio/io/log.h"
+#include "stdio/io/post_across.h"
 
 namespace gcs::io {
 
@@ -167,7 +168,7 @@ void Offload::Threads::run_first(std::unique_lock<std::mutex>& lock) {
   job->state = Job::State::done;
   // Under the lock, for after end() there may be no loop. The loop gets the last reference, so that a result ends
   // there.
-  if (!ending) asio::post(executor, [last = std::move(job), outcome] { last->ended(outcome); });
+  if (!ending) post_across(executor, [last = std::move(job), outcome] { last->ended(outcome); });
 }
 
 Offload::Offload(Executor executor, Clock& clock, std::chrono::milliseconds idle_time)

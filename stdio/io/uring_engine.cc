@@ -43,17 +43,7 @@ class UringStream final : public FdStream {
 class UringEngine final : public Engine {
  public:
   UringEngine(asio::io_context& context, std::unique_ptr<Ring> ring)
-      : executor_(context.get_executor()),
-        ring_(std::move(ring)),
-        woken_(context, ring_->event_fd()),
-        retry_(executor_) {
-    watch();
-  }
-
-  ~UringEngine() override {
-    woken_.cancel();
-    woken_.release();
-  }
+      : executor_(context.get_executor()), ring_(std::move(ring)) {}
 
   std::unique_ptr<Stream> adopt(Fd fd) override { return std::make_unique<UringStream>(*ring_, std::move(fd)); }
 
@@ -65,38 +55,11 @@ class UringEngine final : public Engine {
 
   const char* name() const override { return "io_uring"; }
   Executor executor() const override { return executor_; }
-
-  bool turn() override {
-    if (ring_->turn()) return true;
-    if (ring_->has_queued()) ask_again();
-    return false;
-  }
+  bool turn(Clock::TimePoint sleep_until) override { return ring_->turn(sleep_until); }
 
  private:
-  using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
-  using Timer =
-      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-
-  // The wake-up itself does nothing: the loop calls turn() before it sleeps again.
-  void watch() {
-    woken_.async_wait(Descriptor::wait_read, [this](const asio::error_code& error) {
-      if (error) return;
-      uint64_t count = 0;
-      [[maybe_unused]] const ssize_t n = ::read(ring_->event_fd(), &count, sizeof count);
-      watch();
-    });
-  }
-
-  // A kernel without memory takes no entries: that is no reason to keep it busy.
-  void ask_again() {
-    retry_.expires_after(std::chrono::milliseconds(1));
-    retry_.async_wait([](const asio::error_code&) {});
-  }
-
   Executor executor_;
   std::unique_ptr<Ring> ring_;
-  Descriptor woken_;
-  Timer retry_;
 };
 
 }  // namespace
