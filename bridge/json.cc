@@ -145,6 +145,13 @@ int32_t Fields::i32(std::string_view name) {
   return integer<int32_t>(name, "i32");
 }
 
+std::optional<uint32_t> Fields::peek_u32(std::string_view name) const {
+  const auto* value = find(name);
+  if (value == nullptr || !value->is_number_unsigned()) return std::nullopt;
+  const auto number = value->get<uint64_t>();
+  return std::in_range<uint32_t>(number) ? std::optional(static_cast<uint32_t>(number)) : std::nullopt;
+}
+
 std::vector<std::string> Fields::strings(std::string_view name) {
   std::vector<std::string> all;
   const auto* value = find(name);

@@ -42,6 +42,9 @@ class Fields {
   uint32_t u32(std::string_view name);
   uint64_t u64(std::string_view name);
   int32_t i32(std::string_view name);
+  /// For what only serves the answer's bookkeeping: a wrong type is the decoder's to report, if it looks.
+  std::optional<uint32_t> peek_u32(std::string_view name) const;
+
   std::vector<std::string> strings(std::string_view name);
   std::map<std::string, std::string> string_map(std::string_view name);
 

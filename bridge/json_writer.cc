@@ -1,5 +1,6 @@
 #include "bridge/json_writer.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -16,9 +17,53 @@ size_t unit_size(std::string_view literal, size_t at) {
   return lead < 0xf0 ? 3 : 4;
 }
 
+bool is_ascii(char c) {
+  return static_cast<unsigned char>(c) < 0x80;
+}
+
+bool is_escaped(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+}
+
+void append_escape(std::string& literal, char c) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  literal += '\\';
+  switch (c) {
+    case '\b': literal += 'b'; break;
+    case '\f': literal += 'f'; break;
+    case '\n': literal += 'n'; break;
+    case '\r': literal += 'r'; break;
+    case '\t': literal += 't'; break;
+    case '"':
+    case '\\': literal += c; break;
+    default:
+      literal += "u00";
+      literal += kHex[static_cast<size_t>(c) >> 4];
+      literal += kHex[static_cast<size_t>(c) & 15];
+  }
+}
+
+/// Nearly all that is quoted is this, and a library's serializer costs more to set up than to run.
+std::string quote_ascii(std::string_view text) {
+  std::string literal;
+  literal.reserve(text.size() + 2);
+  literal += '"';
+  while (!text.empty()) {
+    const auto run = static_cast<size_t>(std::find_if(text.begin(), text.end(), is_escaped) - text.begin());
+    literal += text.substr(0, run);
+    text.remove_prefix(run);
+    if (text.empty()) break;
+    append_escape(literal, text.front());
+    text.remove_prefix(1);
+  }
+  literal += '"';
+  return literal;
+}
+
 }  // namespace
 
 std::string quote(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), is_ascii)) return quote_ascii(text);
   const nlohmann::json value = std::string(text);
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

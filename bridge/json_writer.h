@@ -19,6 +19,8 @@ inline constexpr std::string_view kCutMark = " [cut]";
 /// Writes one JSON object member by member, in the order of the calls. Names are ours and need no escapes.
 class ObjectWriter {
  public:
+  ObjectWriter() { out_.reserve(kUsual); }
+
   ObjectWriter& number(std::string_view name, int64_t value) { return raw(name, std::to_string(value)); }
   ObjectWriter& text(std::string_view name, std::string_view value) { return raw(name, quote(value)); }
   ObjectWriter& raw(std::string_view name, std::string_view json);
@@ -28,6 +30,8 @@ class ObjectWriter {
   std::string finish();
 
  private:
+  static constexpr size_t kUsual = 240;  // most answers' size, so that they are written without growing
+
   std::string out_ = "{";
 };
 

@@ -10,15 +10,6 @@ bool is_hex(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/// For what only serves the answer's bookkeeping: a wrong type is the decoder's to report, if it looks.
-std::optional<uint32_t> peek_u32(const Json& document, std::string_view name) {
-  Fields fields(document);
-  if (!fields.has(name)) return std::nullopt;
-  const uint32_t value = fields.u32(name);
-  if (fields.failure()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 bool is_guid(std::string_view text) {
@@ -44,8 +35,8 @@ Body read_body(std::string_view payload) {
   if (!is_guid(body.base.activity_id)) body.base.activity_id.clear();
   body.base.trace = fields.string_map("otsc");
   body.failure = fields.failure();
-  body.process_id = peek_u32(body.document, "ProcessId");
-  body.timeout_ms = peek_u32(body.document, "TimeoutInMs");
+  body.process_id = fields.peek_u32("ProcessId");
+  body.timeout_ms = fields.peek_u32("TimeoutInMs");
   return body;
 }
 

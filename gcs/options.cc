@@ -94,7 +94,7 @@ constexpr Flag kFlags[] = {
      [](Options& o, Text t) {
        return set_choice(o.log_format, t, {{"text", log::Format::text}, {"json", log::Format::json}});
      }},
-    {"kmsgLogLevel", "N", "log kernel messages of priority N and more urgent ones (default 4)",
+    {"kmsgLogLevel", "N", "accepted; no effect yet: kernel messages are not logged (default 4)",
      [](Options& o, Text t) { return set_number(o.kmsg_log_level, t); }},
     {"core-dump-location", "PATTERN", "the kernel's core_pattern; empty leaves it as it is",
      [](Options& o, Text t) { return set_text(o.core_dump_location, t); }},
@@ -104,13 +104,14 @@ constexpr Flag kFlags[] = {
      [](Options& o, Text t) { return set_bool(o.v4, t); }},
     {"root-mem-reserve-bytes", "N", "memory that containers must leave to the rest of the VM (default 78643200)",
      [](Options& o, Text t) { return set_number(o.root_mem_reserve_bytes, t); }},
-    {"gcs-mem-limit-bytes", "N", "warn when the agent's own cgroup uses more (default 52428800)",
+    {"gcs-mem-limit-bytes", "N", "accepted; no effect yet: the agent's own memory is not watched (default 52428800)",
      [](Options& o, Text t) { return set_number(o.gcs_mem_limit_bytes, t); }},
     {"disable-time-sync", "", "leave the clock alone after an outage",
      [](Options& o, Text t) { return set_bool(o.disable_time_sync, t); }},
-    {"scrub-logs", "", "keep environments and command lines out of the log (default true)",
+    {"scrub-logs", "", "accepted; no effect: environments and command lines are never logged (default true)",
      [](Options& o, Text t) { return set_bool(o.scrub_logs, t); }},
-    {"initial-policy-stance", "STANCE", "allow or deny until a security policy arrives (default allow)",
+    {"initial-policy-stance", "STANCE",
+     "allow or deny; deny keeps the log silent, and no policy ends that yet (default allow)",
      [](Options& o, Text t) {
        return set_choice(o.initial_policy_stance, t, {{"allow", PolicyStance::allow}, {"deny", PolicyStance::deny}});
      }},

@@ -60,7 +60,7 @@ Service::Service(const Options& options, io::Loop& loop)
       clock_(loop.executor()),
       dialer_(dialer_of(options, loop.engine())),
       log_port_(loop.executor(), *dialer_, clock_),
-      offload_(loop.executor()),
+      offload_(loop.executor(), clock_),
       restore_(make_restore_kernel(), offload_, clock_, loop.executor(), !options.disable_time_sync),
       link_(loop.executor(), clock_, [this](const std::string& id) { return exchange_.outbox.knows(id); }),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},

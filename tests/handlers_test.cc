@@ -43,7 +43,7 @@ struct House {
   stdio::BufferPool pool;
   stdio::StdioContext stdio{loop.executor(), loop.engine(), dialer, loop.clock(), link, pool};
   runtime::Reaper reaper{loop.engine()};
-  io::Offload offload{loop.executor()};
+  io::Offload offload{loop.executor(), loop.clock()};
   bridge::Exchange exchange{loop.executor()};
   io::TaskGroup processes{loop.executor()};
   runtime::RuntimeContext runtime{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};

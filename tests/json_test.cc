@@ -210,6 +210,15 @@ TEST_CASE("writer: members keep their order") {
   CHECK(ObjectWriter().finish() == "{}");
 }
 
+TEST_CASE("json: every ASCII character is quoted as the library quotes it") {
+  for (char c = 0; c != '\x7f'; ++c) {
+    const std::string text = std::string("a") + c + "b";
+    CHECK(quote(text) == nlohmann::json(text).dump());
+  }
+  CHECK(quote("") == "\"\"");
+  CHECK(quote("\x7f\n") == nlohmann::json("\x7f\n").dump());
+}
+
 TEST_CASE("writer: whatever the bytes, the literal is valid and reads back") {
   for (const std::string& text : {std::string("\xff\xfe"), std::string("\xe2\x82"), std::string("a\0b", 3),
                                   std::string("\x1b[0m"), std::string("\xf0\x9f\x98\x80"), std::string("\xc0\xaf")}) {

@@ -100,7 +100,7 @@ struct House {
   TempDir dir;
   Loop loop;
   ManualClock clock;
-  io::Offload offload{loop.executor()};
+  io::Offload offload{loop.executor(), loop.clock()};
   FakeKernel* kernel = new FakeKernel;  // the watch's
   RestoreWatch watch;
   io::TaskGroup group;

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -53,6 +56,67 @@ Task<> clean_up(Loop& loop, Condition& gate, const bool& open, Errc& told, bool&
   co_await wait_for(gate, open);
   cleaned = true;
 }
+
+/// Jobs that hang until the test lets them go.
+class Gate {
+ public:
+  ~Gate() {
+    open();
+    wait_until_left();
+  }
+
+  /// One that waits, and then gives a T made of `made_of`.
+  template <class T, class From>
+  std::function<Result<T>()> job(From made_of) {
+    return [this, made_of]() -> Result<T> {
+      std::unique_lock lock(mutex_);
+      ++waiting_;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return open_; });
+      ++left_;
+      changed_.notify_all();
+      return T(made_of);
+    };
+  }
+
+  /// Until so many wait in it.
+  void wait_for(unsigned count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this, count] { return waiting_ == count; });
+  }
+
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+  void wait_until_left() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return left_ == waiting_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  unsigned waiting_ = 0;
+  unsigned left_ = 0;
+};
+
+/// Says when it is destroyed.
+class Mark {
+ public:
+  explicit Mark(std::shared_ptr<std::atomic<bool>> destroyed) : destroyed_(std::move(destroyed)) {}
+  Mark(Mark&&) = default;
+  Mark& operator=(Mark&&) = default;
+  ~Mark() {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> destroyed_;
+};
 
 /// Descriptor 2 goes to a file while it lives.
 class CapturedLog {
@@ -205,7 +269,7 @@ TEST_CASE("clock: sleep_until returns when its time has come, and not before") {
 
 TEST_CASE("offload: a job runs on another thread and its value comes back to the loop") {
   Loop loop;
-  Offload offload(loop.executor());
+  Offload offload(loop.executor(), loop.clock());
   const auto here = std::this_thread::get_id();
   std::function<Result<int>()> job = [here]() -> Result<int> { return std::this_thread::get_id() == here ? 0 : 42; };
   const auto value = loop.run(offload.call<int>(job));
@@ -215,7 +279,7 @@ TEST_CASE("offload: a job runs on another thread and its value comes back to the
 
 TEST_CASE("offload: more jobs than threads all run") {
   Loop loop;
-  Offload offload(loop.executor());
+  Offload offload(loop.executor(), loop.clock());
   std::vector<Running<Result<int>>> running;
   for (int i = 0; i < 50; ++i) {
     std::function<Result<int>()> job = [i]() -> Result<int> { return i; };
@@ -227,7 +291,7 @@ TEST_CASE("offload: more jobs than threads all run") {
 
 TEST_CASE("offload: threads that have ended are given back, stack and all") {
   Loop loop;
-  Offload offload(loop.executor(), 0ms);
+  Offload offload(loop.executor(), loop.clock(), 0ms);
   std::set<std::string> stacks;  // mappings: a thread that nobody joined keeps its stack
   std::function<Result<int>()> job = [&stacks]() -> Result<int> {
     int here = 0;
@@ -243,6 +307,100 @@ TEST_CASE("offload: threads that have ended are given back, stack and all") {
     while (!alone()) std::this_thread::yield();
   }
   CHECK(stacks.size() < 10);
+}
+
+TEST_CASE("offload: a job that hangs is given up at its limit, and what it gives later goes nowhere") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  const auto destroyed = std::make_shared<std::atomic<bool>>(false);
+  {
+    Offload offload(loop.executor(), clock);
+    auto hanging = loop.start(offload.call<Mark>(gate.job<Mark>(destroyed), 10s));
+    loop.settle();
+    gate.wait_for(1);
+    clock.advance(9s);
+    loop.settle();
+    CHECK_FALSE(hanging.done());
+    clock.advance(1s);
+    loop.settle();
+    REQUIRE(hanging.done());
+    CHECK(hanging.value().error().code() == Errc::timed_out);
+    CHECK_FALSE(*destroyed);
+    gate.open();
+    loop.run_until([&] { return destroyed->load(); });
+  }
+}
+
+TEST_CASE("offload: hung jobs do not keep others from running, until too many hang; then calls fail at once") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  Offload offload(loop.executor(), clock);
+  std::vector<Running<Result<int>>> hanging;
+  for (unsigned i = 0; i < Offload::kThreads + Offload::kHung; ++i) {
+    CAPTURE(i);
+    std::function<Result<int>()> quick = []() -> Result<int> { return 42; };
+    const auto value = loop.run(offload.call<int>(quick));
+    REQUIRE(value);
+    hanging.push_back(loop.start(offload.call<int>(gate.job<int>(0), 10s)));
+    loop.settle();
+    gate.wait_for(i + 1);
+    clock.advance(10s);
+    loop.settle();
+    REQUIRE(hanging.back().done());
+  }
+  std::function<Result<int>()> refused = []() -> Result<int> { return 42; };
+  auto call = loop.start(offload.call<int>(refused));
+  loop.settle();
+  REQUIRE(call.done());
+  CHECK(call.value().error().code() == Errc::exhausted);
+  gate.open();
+  loop.run_until([&] {
+    std::function<Result<int>()> again = []() -> Result<int> { return 42; };
+    return loop.run(offload.call<int>(again)).has_value();
+  });
+}
+
+TEST_CASE("offload: a job whose turn does not come in time is given up, and never runs") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  Offload offload(loop.executor(), clock);
+  std::vector<Running<Result<int>>> running;
+  for (unsigned i = 0; i < Offload::kThreads; ++i)
+    running.push_back(loop.start(offload.call<int>(gate.job<int>(0), 1h)));
+  loop.settle();
+  gate.wait_for(Offload::kThreads);
+  std::atomic<bool> ran = false;
+  std::function<Result<int>()> late = [&ran]() -> Result<int> { return ran = true, 0; };
+  auto queued = loop.start(offload.call<int>(late, 10s));
+  loop.settle();
+  clock.advance(10s);
+  loop.settle();
+  REQUIRE(queued.done());
+  CHECK(queued.value().error().code() == Errc::timed_out);
+  gate.open();
+  loop.run_until([&] { return std::all_of(running.begin(), running.end(), [](auto& r) { return r.done(); }); });
+  CHECK(loop.run(offload.call<int>([]() -> Result<int> { return 0; })));
+  CHECK_FALSE(ran);
+}
+
+TEST_CASE("offload: what hangs does not keep the owner from going") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  {
+    Offload offload(loop.executor(), clock);
+    auto hanging = loop.start(offload.call<int>(gate.job<int>(0), 10s));
+    loop.settle();
+    gate.wait_for(1);
+    clock.advance(10s);
+    loop.settle();
+    REQUIRE(hanging.done());
+  }
+  gate.open();
+  gate.wait_until_left();
 }
 
 TEST_CASE("error: what a vanished host makes of an errno is disconnected, row by row") {

@@ -36,15 +36,17 @@ class Clock {
   virtual Alarm at(TimePoint when, std::function<void()> ring) = 0;
 };
 
-/// CLOCK_MONOTONIC through Asio's timers: a frozen guest's time stands still, as its kernel's does.
+class AlarmQueue;
+
+/// CLOCK_MONOTONIC and the loop's own alarms: a frozen guest's time stands still, as its kernel's does.
 class SystemClock final : public Clock {
  public:
-  explicit SystemClock(Executor executor) : executor_(executor) {}
+  explicit SystemClock(Executor executor);
   TimePoint now() const override { return std::chrono::steady_clock::now(); }
   Alarm at(TimePoint when, std::function<void()> ring) override;
 
  private:
-  Executor executor_;
+  AlarmQueue& alarms_;
 };
 
 Task<> sleep_until(Executor executor, Clock& clock, Clock::TimePoint when);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "stdio/io/clock.h"
 #include "stdio/io/stream.h"
 
 namespace gcs::io {
@@ -26,9 +27,10 @@ class Engine {
   virtual const char* name() const = 0;
   virtual Executor executor() const = 0;
 
-  /// Hands what was queued to the kernel and runs what has completed; true when anything ran. The loop calls it once a
-  /// turn, before it sleeps.
-  virtual bool turn() = 0;
+  /// Hands what was queued to the kernel and posts what has completed; true when there was anything. Where there is
+  /// nothing it sleeps first, at most until `sleep_until`: until a completion, or a wake_loop(). The loop calls it when
+  /// nothing else is left to do in this turn.
+  virtual bool turn(Clock::TimePoint sleep_until) = 0;
 };
 
 /// `uring` without a usable ring is an error; `automatic` then falls back to epoll and logs why.

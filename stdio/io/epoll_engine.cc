@@ -76,7 +76,7 @@ class Unowned {
 
 class EpollEngine final : public Engine {
  public:
-  explicit EpollEngine(asio::io_context& context) : context_(context) {}
+  explicit EpollEngine(asio::io_context& context) : context_(context), sleep_(context) {}
 
   std::unique_ptr<Stream> adopt(Fd fd) override { return std::make_unique<EpollStream>(context_, std::move(fd)); }
 
@@ -88,10 +88,22 @@ class EpollEngine final : public Engine {
 
   const char* name() const override { return "epoll"; }
   Executor executor() const override { return context_.get_executor(); }
-  bool turn() override { return false; }
+
+  bool turn(Clock::TimePoint sleep_until) override {
+    if (sleep_until == Clock::TimePoint::min()) return false;  // what is ready has run
+    if (sleep_until != sleep_.expiry() && sleep_until != Clock::TimePoint::max()) {
+      sleep_.expires_at(sleep_until);
+      sleep_.async_wait([](const asio::error_code&) {});
+    }
+    return context_.run_one() > 0;
+  }
 
  private:
+  using Timer =
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
   asio::io_context& context_;
+  Timer sleep_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,7 +21,10 @@ constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%f%z","level"
 
 void append_escaped(std::string& line, std::string_view text) {
   constexpr char kHex[] = "0123456789abcdef";
-  for (const char c : text) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  const auto odd = std::find_if_not(text.begin(), text.end(), is_plain);
+  line.append(text.begin(), odd);
+  for (const char c : std::string_view(odd, text.end())) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       line += '\\';

@@ -2,6 +2,8 @@
 
 namespace gcs::io {
 
+Loop::Loop() : context_(1), work_(asio::make_work_guard(context_)), alarms_(AlarmQueue::of(context_.get_executor())) {}
+
 Result<std::unique_ptr<Loop>> Loop::create(EngineKind kind) {
   std::unique_ptr<Loop> loop(new Loop());
   auto engine = make_engine(kind, loop->context_);
@@ -15,23 +17,19 @@ void Loop::run() {
 }
 
 void Loop::run_until(const std::function<bool()>& done) {
-  const auto work = asio::make_work_guard(context_);
-  context_.restart();  // settle() may have left it without work
   stopped_ = false;
-  while (!stopped_ && !done()) {
+  for (;;) {
     context_.poll();
-    // Submit before sleeping, and sleep only when nothing completed at once: completions that a submission brings
-    // along do not always signal the eventfd again.
-    if (engine_->turn()) continue;
     if (stopped_ || done()) return;
-    context_.run_one();
+    engine_->turn(alarms_.next());
+    alarms_.ring_due();
   }
 }
 
 void Loop::settle() {
-  context_.restart();
-  while (context_.poll() > 0 || engine_->turn()) {
-  }
+  do {
+    alarms_.ring_due();
+  } while (context_.poll() > 0 || engine_->turn(Clock::TimePoint::min()));
 }
 
 }  // namespace gcs::io

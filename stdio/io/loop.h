@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "stdio/io/alarm_queue.h"
 #include "stdio/io/engine.h"
 
 namespace gcs::io {
@@ -27,9 +28,11 @@ class Loop {
   void stop() { stopped_ = true; }
 
  private:
-  Loop() : context_(1) {}
+  Loop();
 
   asio::io_context context_;
+  asio::executor_work_guard<Executor> work_;  // the context is never done for good
+  AlarmQueue& alarms_;
   std::unique_ptr<Engine> engine_;
   bool stopped_ = false;
 };

@@ -1,109 +1,191 @@
 #include "stdio/io/offload.h"
 
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
+#include <deque>
+#include <mutex>
 #include <system_error>
+#include <thread>
+
+#include "stdio/io/log.h"
+#include "stdio/io/post_across.h"
 
 namespace gcs::io {
-namespace {
 
-constexpr unsigned kMaxThreads = 4;
+/// One call, kept by its caller and by the thread that runs it, whichever is longer.
+struct Offload::Job {
+  explicit Job(std::function<void()> what) : body(std::move(what)) {}
 
-}  // namespace
+  /// On the loop, once the body has run.
+  void ended(int outcome);
 
-class Offload::Job final : public Suspension {
+  std::function<void()> body;
+  Waiter* waiter = nullptr;  // the loop's alone; null once the caller has gone
+  enum class State { queued, running, hung, done } state = State::queued;
+};
+
+/// What the loop and the helper threads share. A thread that hangs keeps it longer than the Offload lives.
+struct Offload::Threads : std::enable_shared_from_this<Threads> {
+  Threads(Executor on, std::chrono::milliseconds idle_at_most) : executor(on), idle_time(idle_at_most) {}
+
+  bool add(const std::shared_ptr<Job>& job);
+  bool give_up(const std::shared_ptr<Job>& job);
+  void end();
+
+  unsigned working() const { return count - hung; }
+  bool may_start() const { return working() < kThreads && count < kThreads + kHung; }
+  bool start();
+  void work();
+  bool next(std::unique_lock<std::mutex>& lock);
+  void run_first(std::unique_lock<std::mutex>& lock);
+
+  const Executor executor;
+  const std::chrono::milliseconds idle_time;
+  std::mutex mutex;
+  std::condition_variable wake;  // of threads: a job, or the end
+  std::condition_variable gone;  // a thread has ended
+  std::deque<std::shared_ptr<Job>> queue;
+  unsigned count = 0;  // of threads
+  unsigned idle = 0;   // of those
+  unsigned hung = 0;   // of those
+  bool ending = false;
+};
+
+/// The caller's wait. The alarm ends it when the job does not.
+class Offload::Waiter final : public Suspension {
  public:
-  Job(Offload& offload, std::function<void()> body) : offload_(offload), body_(std::move(body)) {}
+  Waiter(Threads& threads, std::shared_ptr<Job> job) : threads_(threads), job_(std::move(job)) {}
+  ~Waiter() { job_->waiter = nullptr; }
 
-  /// On the helper thread; the loop is told by a post, the one thing of Asio that is safe across threads.
-  void run() {
-    int outcome = 0;
-    try {
-      body_();
-    } catch (...) {
-      outcome = EPROTO;
-    }
-    asio::post(offload_.executor_, [this, outcome] { resume(outcome); });
+  void time_is_up() {
+    if (!threads_.give_up(job_)) return;  // it has ended, and the loop is about to hear of it
+    job_->waiter = nullptr;
+    post(ETIMEDOUT);
   }
 
-  /// On the loop, in the place of run().
-  void give_up() { post(EAGAIN); }
-
  private:
-  void start() override { offload_.add(this); }
+  void start() override {
+    job_->waiter = this;
+    if (!threads_.add(job_)) post(EAGAIN);
+  }
 
   void cancel() override {}  // see the class comment
 
-  Offload& offload_;
-  std::function<void()> body_;
+  Threads& threads_;
+  std::shared_ptr<Job> job_;
 };
 
-Offload::~Offload() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
+void Offload::Job::ended(int outcome) {
+  if (waiter != nullptr) {
+    waiter->resume(outcome);
+  } else {
+    log::warn("a job that was given up has ended after all");
   }
-  wake_.notify_all();
-  for (auto& [id, thread] : threads_) thread.join();
 }
 
-void Offload::add(Job* job) {
-  const std::lock_guard lock(mutex_);
-  join_ended();
-  queue_.push_back(job);
-  wake_.notify_one();
+/// False: there is no thread for it, and none can be had.
+bool Offload::Threads::add(const std::shared_ptr<Job>& job) {
+  const std::lock_guard lock(mutex);
+  if (working() == 0 && !may_start()) return false;
+  queue.push_back(job);
+  wake.notify_one();
   // Idle threads that were woken for earlier jobs still count as idle, but those jobs count as well.
-  if (queue_.size() <= idle_ || threads_.size() == kMaxThreads) return;
+  if (queue.size() <= idle || !may_start() || start()) return true;
+  if (working() > 0) return true;  // it waits for one of these
+  queue.pop_back();
+  return false;
+}
+
+/// False when the job has ended.
+bool Offload::Threads::give_up(const std::shared_ptr<Job>& job) {
+  const std::lock_guard lock(mutex);
+  if (job->state == Job::State::done) return false;
+  if (job->state == Job::State::queued) {
+    std::erase(queue, job);
+    return true;
+  }
+  job->state = Job::State::hung;
+  ++hung;
+  log::error("a job hangs, and is given up", {{"hung", hung}});
+  if (!queue.empty() && may_start()) start();
+  return true;
+}
+
+bool Offload::Threads::start() {
   try {
-    std::thread thread([this] { work(); });
-    const auto id = thread.get_id();
-    threads_.emplace(id, std::move(thread));
+    std::thread([self = shared_from_this()] { self->work(); }).detach();
   } catch (const std::system_error&) {
-    if (!threads_.empty()) return;  // it waits for one of these
-    queue_.pop_back();
-    job->give_up();
+    return false;
   }
+  ++count;
+  return true;
 }
 
-/// Short waits: a thread that is on this list only has to return.
-void Offload::join_ended() {
-  for (const auto id : ended_) {
-    threads_.at(id).join();
-    threads_.erase(id);
-  }
-  ended_.clear();
+void Offload::Threads::end() {
+  std::unique_lock lock(mutex);
+  ending = true;
+  wake.notify_all();
+  gone.wait(lock, [this] { return working() == 0; });
 }
 
-Task<Result<>> Offload::run(std::function<void()> job) {
-  Job waiting(*this, std::move(job));
-  const int outcome = co_await waiting.wait(executor_, "offload");
-  if (outcome == EAGAIN) co_return Error(Errc::exhausted, "no thread can be started for what would block", EAGAIN);
-  if (outcome != 0) co_return Error(Errc::internal, "a job on a helper thread failed unexpectedly");
-  co_return Result<>();
-}
-
-void Offload::work() {
+void Offload::Threads::work() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    while (queue_.empty()) {
-      if (ending_) return;
-      ++idle_;
-      const bool woken = wake_.wait_for(lock, idle_time_) == std::cv_status::no_timeout;
-      --idle_;
-      if (!woken && queue_.empty()) {
-        ended_.push_back(std::this_thread::get_id());
-        return;
-      }
-    }
-    Job* job = queue_.front();
-    queue_.pop_front();
-    lock.unlock();
-    job->run();
-    lock.lock();
+  std::unique_lock lock(mutex);
+  while (next(lock)) run_first(lock);
+  --count;
+  gone.notify_all();
+}
+
+/// Waits for a job; false when this thread is to end.
+bool Offload::Threads::next(std::unique_lock<std::mutex>& lock) {
+  if (working() > kThreads) return false;  // it hung, and has been replaced
+  while (queue.empty()) {
+    if (ending) return false;
+    ++idle;
+    const bool woken = wake.wait_for(lock, idle_time) == std::cv_status::no_timeout;
+    --idle;
+    if (!woken && queue.empty()) return false;
   }
+  return true;
+}
+
+void Offload::Threads::run_first(std::unique_lock<std::mutex>& lock) {
+  std::shared_ptr<Job> job = std::move(queue.front());
+  queue.pop_front();
+  job->state = Job::State::running;
+  lock.unlock();
+  int outcome = 0;
+  try {
+    job->body();
+  } catch (...) {
+    outcome = EPROTO;
+  }
+  lock.lock();
+  if (job->state == Job::State::hung) --hung;
+  job->state = Job::State::done;
+  // Under the lock, for after end() there may be no loop. The loop gets the last reference, so that a result ends
+  // there.
+  if (!ending) post_across(executor, [last = std::move(job), outcome] { last->ended(outcome); });
+}
+
+Offload::Offload(Executor executor, Clock& clock, std::chrono::milliseconds idle_time)
+    : executor_(executor), clock_(clock), threads_(std::make_shared<Threads>(executor, idle_time)) {}
+
+Offload::~Offload() {
+  threads_->end();
+}
+
+Task<Result<>> Offload::run(std::function<void()> job, Clock::Duration limit) {
+  Waiter waiting(*threads_, std::make_shared<Job>(std::move(job)));
+  const Alarm alarm = clock_.at(clock_.now() + limit, [&waiting] { waiting.time_is_up(); });
+  const int outcome = co_await waiting.wait(executor_, "offload");
+  if (outcome == 0) co_return Result<>();
+  if (outcome == EAGAIN) co_return Error(Errc::exhausted, "no thread can be had for what would block", EAGAIN);
+  if (outcome == ETIMEDOUT) co_return Error(Errc::timed_out, "what would block took too long");
+  co_return Error(Errc::internal, "a job on a helper thread failed unexpectedly");
 }
 
 }  // namespace gcs::io

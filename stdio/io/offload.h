@@ -1,63 +1,64 @@
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <map>
-#include <mutex>
+#include <memory>
 #include <optional>
-#include <thread>
-#include <vector>
 
+#include "stdio/io/clock.h"
 #include "stdio/io/result.h"
 #include "stdio/io/suspension.h"
 
 namespace gcs::io {
 
 /// Runs what blocks (mounts, large removals, waiting for devices) on helper threads. A job touches no shared state: it
-/// gets values and gives a value. Threads are started on demand, up to a few, and end when they have been idle.
+/// gets values and gives a value. Threads are started on demand and end when they have been idle.
 ///
-/// A task that is cancelled stays until its job has ended: a job cannot be interrupted, and what it returns (a mount,
-/// a descriptor) must not leak. Jobs therefore bound their own time.
+/// A job cannot be interrupted, only given up: past its limit the caller is told `timed_out`, and the thread counts as
+/// hung until the job ends after all. What the job gives then goes nowhere; what it did stays done.
+///
+///     kThreads (4) work at a time; a hung one is replaced, up to kHung (16) of them; more than that hang in the
+///     places of the four; when all of those hang too, every call is `exhausted` at once until one comes back.
+///
+/// A cancelled task waits for its job as others do: what it did is then known.
 class Offload {
  public:
+  static constexpr unsigned kThreads = 4;
+  static constexpr unsigned kHung = 16;
+
+  /// As long as anything here should take: the OCI runtime's limit, too.
+  static constexpr std::chrono::seconds kLimit{60};
+
   /// A thread without a job ends after `idle_time`.
-  explicit Offload(Executor executor, std::chrono::milliseconds idle_time = std::chrono::seconds(2))
-      : executor_(executor), idle_time_(idle_time) {}
+  Offload(Executor executor, Clock& clock, std::chrono::milliseconds idle_time = std::chrono::seconds(2));
+
+  /// Waits for the threads, but for those that hang.
   ~Offload();
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
-  /// Runs `job` on a helper thread and waits for it. `exhausted` where no thread can be had, `internal` for a job that
-  /// throws.
-  Task<Result<>> run(std::function<void()> job);
+  /// Runs `job` on a helper thread and waits for it, at most for `limit`, in which its turn must come too: `timed_out`.
+  /// `exhausted` where no thread can be had, `internal` for a job that throws.
+  Task<Result<>> run(std::function<void()> job, Clock::Duration limit = kLimit);
 
   /// The same for a job that gives a Result: `auto mounted = co_await offload.call<int>(job);`
   template <class T>
-  Task<Result<T>> call(std::function<Result<T>()> job) {
-    std::optional<Result<T>> result;
-    std::function<void()> wrapped = [&result, &job] { result.emplace(job()); };
-    const auto ran = co_await run(std::move(wrapped));
+  Task<Result<T>> call(std::function<Result<T>()> job, Clock::Duration limit = kLimit) {
+    // Shared with a job that may outlast the caller.
+    const auto result = std::make_shared<std::optional<Result<T>>>();
+    std::function<void()> wrapped = [result, job = std::move(job)] { result->emplace(job()); };
+    const auto ran = co_await run(std::move(wrapped), limit);
     if (!ran) co_return ran.error();
-    co_return std::move(*result);
+    co_return std::move(**result);
   }
 
  private:
-  class Job;
-  void add(Job* job);
-  void work();
-  void join_ended();
+  class Waiter;
+  struct Job;
+  struct Threads;
 
   Executor executor_;
-  std::chrono::milliseconds idle_time_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job*> queue_;
-  std::map<std::thread::id, std::thread> threads_;
-  std::vector<std::thread::id> ended_;  ///< of threads_, not yet joined
-  unsigned idle_ = 0;
-  bool ending_ = false;
+  Clock& clock_;
+  std::shared_ptr<Threads> threads_;
 };
 
 }  // namespace gcs::io

@@ -1,10 +1,12 @@
 #include "stdio/io/ring.h"
 
 #include <liburing.h>
-#include <sys/eventfd.h>
+#include <poll.h>
 
 #include <array>
 #include <cerrno>
+
+#include "stdio/io/doorbell.h"
 
 namespace gcs::io {
 namespace {
@@ -14,6 +16,16 @@ constexpr unsigned kEntries = 256;
 // Not in liburing 2.3's header under these names on every kernel header set; values are the kernel's ABI.
 constexpr unsigned kDeferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
 constexpr std::array<unsigned, 3> kSetupTries = {kDeferred, IORING_SETUP_COOP_TASKRUN, 0};
+constexpr unsigned kNeeded = IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
+
+// How long a kernel that takes no entries is left alone.
+constexpr std::chrono::milliseconds kRefused{1};
+
+__kernel_timespec timespec_of(Clock::Duration duration) {
+  const auto left = std::max(duration, Clock::Duration::zero());
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+  return {seconds.count(), std::chrono::nanoseconds(left - seconds).count()};
+}
 
 }  // namespace
 
@@ -57,7 +69,8 @@ class Ring::Op final : public Suspension {
   bool given_up_ = false;
 };
 
-Ring::Ring(Executor executor) : executor_(executor), ring_(std::make_unique<io_uring>()) {}
+Ring::Ring(Executor executor)
+    : executor_(executor), doorbell_(Doorbell::of(executor)), ring_(std::make_unique<io_uring>()) {}
 
 Result<std::unique_ptr<Ring>> Ring::create(Executor executor) {
   std::unique_ptr<Ring> made(new Ring(executor));
@@ -68,13 +81,11 @@ Result<std::unique_ptr<Ring>> Ring::create(Executor executor) {
     failure = io_uring_queue_init_params(kEntries, made->ring_.get(), &params);
     if (failure != 0) continue;
     made->setup_flags_ = flags;
-    if ((params.features & IORING_FEAT_NODROP) == 0 || (params.features & IORING_FEAT_FAST_POLL) == 0) {
-      return Error(Errc::unsupported, "io_uring: this kernel's ring drops completions or cannot poll");
+    if ((params.features & kNeeded) != kNeeded) {
+      return Error(Errc::unsupported,
+                   "io_uring: this kernel's ring drops completions, cannot poll, or cannot time out");
     }
-    made->event_fd_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!made->event_fd_) return sys_error("eventfd");
-    failure = io_uring_register_eventfd(made->ring_.get(), made->event_fd_.get());
-    if (failure != 0) return sys_error("io_uring: register eventfd", -failure);
+    if (made->doorbell_.fd() < 0) return Error(Errc::exhausted, "no descriptor for the loop's wake-up");
     return made;
   }
   made->ring_.reset();
@@ -139,23 +150,41 @@ Task<int> Ring::poll(int fd, short events) {
   co_return co_await run(op, "poll");
 }
 
-bool Ring::turn() {
-  // What completes from here on is found by looking; only a loop that goes to sleep wants to be signalled.
-  io_uring_cq_eventfd_toggle(ring_.get(), false);
-  int taken = 0;
-  if (has_queued()) {
-    taken = io_uring_submit_and_get_events(ring_.get());
-    fill_queue();
-  } else if (has_hidden_completions()) {
-    io_uring_get_events(ring_.get());
+bool Ring::turn(Clock::TimePoint sleep_until) {
+  watch_doorbell();
+  fill_queue();
+  if (sleep_until == Clock::TimePoint::min()) {
+    if (has_queued() || has_hidden_completions()) io_uring_submit_and_get_events(ring_.get());
+  } else {
+    sleep(sleep_until);
   }
-  bool ran = false;
-  while (run_completed()) ran = true;
-  if (ran || (has_queued() && taken > 0)) return true;
-  io_uring_cq_eventfd_toggle(ring_.get(), true);
-  // Between the last look and the signal's arming something may have completed.
-  if (has_hidden_completions()) io_uring_get_events(ring_.get());
-  return run_completed();
+  fill_queue();  // for what is held back there may be room now
+  if (io_uring_cq_ready(ring_.get()) == 0) return false;
+  // There Asio has its memory at hand, and posts cost no lock.
+  asio::post(executor_, [this] { run_completed(); });
+  return true;
+}
+
+/// Submits, and waits for a completion where there is none.
+void Ring::sleep(Clock::TimePoint until) {
+  io_uring_cqe* first = nullptr;
+  const bool for_ever = until == Clock::TimePoint::max();
+  auto limit = for_ever ? __kernel_timespec{} : timespec_of(until - std::chrono::steady_clock::now());
+  io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, for_ever ? nullptr : &limit, nullptr);
+  if (first != nullptr || !has_queued()) return;
+  // It takes none, for want of memory.
+  auto pause = timespec_of(kRefused);
+  io_uring_wait_cqe_timeout(ring_.get(), &first, &pause);
+}
+
+/// Has the ring say when other threads want the loop awake.
+void Ring::watch_doorbell() {
+  if (doorbell_watched_) return;
+  io_uring_sqe* const place = io_uring_get_sqe(ring_.get());
+  if (place == nullptr) return;
+  io_uring_prep_poll_add(place, doorbell_.fd(), POLLIN);
+  io_uring_sqe_set_data(place, &doorbell_);
+  doorbell_watched_ = true;
 }
 
 bool Ring::has_queued() const {
@@ -168,26 +197,32 @@ bool Ring::has_hidden_completions() const {
   return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-/// Runs the tasks of up to 64 completions. They are copied out first: a resumed task may queue operations, and a full
-/// queue submits.
-bool Ring::run_completed() {
-  std::array<io_uring_cqe*, 64> batch;
+/// Runs the tasks whose operations have completed. Up to 64 completions are copied out at a time: a resumed task may
+/// queue operations, and a full queue submits.
+void Ring::run_completed() {
   struct Done {
-    Op* op;
+    void* whose;
     int result;
   };
+  std::array<io_uring_cqe*, 64> batch;
   std::array<Done, 64> done;
-  const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size());
-  for (unsigned i = 0; i < count; ++i) {
-    done[i] = {static_cast<Op*>(io_uring_cqe_get_data(batch[i])), batch[i]->res};
+  while (const unsigned count = io_uring_peek_batch_cqe(ring_.get(), batch.data(), batch.size())) {
+    for (unsigned i = 0; i < count; ++i) done[i] = {io_uring_cqe_get_data(batch[i]), batch[i]->res};
+    io_uring_cq_advance(ring_.get(), count);
+    for (unsigned i = 0; i < count; ++i) completed(done[i].whose, done[i].result);
   }
-  io_uring_cq_advance(ring_.get(), count);
-  for (unsigned i = 0; i < count; ++i) {
-    if (done[i].op == nullptr) continue;
-    drop({done[i].op, true});
-    done[i].op->resume(done[i].result);
+}
+
+void Ring::completed(void* whose, int result) {
+  if (whose == nullptr) return;  // a cancellation
+  if (whose == &doorbell_) {
+    doorbell_.silence();
+    doorbell_watched_ = false;
+    return;
   }
-  return count > 0;
+  Op* const op = static_cast<Op*>(whose);
+  drop({op, true});
+  op->resume(result);
 }
 
 }  // namespace gcs::io

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 
+#include "stdio/io/clock.h"
 #include "stdio/io/result.h"
 #include "stdio/io/stream.h"
 #include "stdio/io/suspension.h"
@@ -13,8 +14,10 @@ struct io_uring_sqe;
 
 namespace gcs::io {
 
-/// One io_uring of one thread: 256 entries to begin with, submitted once a loop turn, its completion eventfd watched by
-/// the loop's Asio context. Raw entries appear in ring.cc alone.
+class Doorbell;
+
+/// One io_uring of one thread: 256 entries to begin with, submitted once a loop turn by the call in which the loop
+/// sleeps. Raw entries appear in ring.cc alone.
 ///
 /// No completion, cancellation or submission is ever dropped: what the submission queue has no room for, because the
 /// kernel refuses to take more, is held back until it does; a full completion queue is kept by the kernel
@@ -23,7 +26,7 @@ namespace gcs::io {
 class Ring {
  public:
   /// Asks for SINGLE_ISSUER|DEFER_TASKRUN (6.1), then COOP_TASKRUN (5.19), then neither. Must be made and used on the
-  /// loop's thread. Errors: `unsupported` where io_uring is missing, forbidden or too old.
+  /// loop's thread. Errors: `unsupported` where io_uring is missing, forbidden or older than 5.11.
   static Result<std::unique_ptr<Ring>> create(Executor executor);
   ~Ring();
   Ring(const Ring&) = delete;
@@ -35,16 +38,9 @@ class Ring {
   Task<int> send(int fd, Bytes data);
   Task<int> poll(int fd, short events);
 
-  /// Submits what is queued and runs every task whose operation has completed; true when any ran. When none did, the
-  /// eventfd is armed and the loop may sleep.
-  bool turn();
-
-  /// Entries wait that the kernel has not taken yet. After a turn in which nothing ran it refuses them, and wants to be
-  /// asked again after a while.
-  bool has_queued() const;
-
-  /// Signalled once by a completion after a turn in which nothing ran; the loop sleeps on it.
-  int event_fd() const { return event_fd_.get(); }
+  /// Submits what is queued, sleeps until something has completed, at most until `sleep_until` (min: not at all), and
+  /// posts the tasks of what has; true when there was anything. Other threads end the sleep by wake_loop().
+  bool turn(Clock::TimePoint sleep_until);
 
   unsigned setup_flags() const { return setup_flags_; }
 
@@ -62,13 +58,18 @@ class Ring {
   void queue(Entry entry);
   bool fill_queue();
   bool drop(Entry entry);
+  bool has_queued() const;
   bool has_hidden_completions() const;
-  bool run_completed();
+  void sleep(Clock::TimePoint until);
+  void watch_doorbell();
+  void run_completed();
+  void completed(void* whose, int result);
   Task<int> run(Op& op, const char* what);
 
   Executor executor_;
+  Doorbell& doorbell_;
+  bool doorbell_watched_ = false;
   std::unique_ptr<io_uring> ring_;
-  Fd event_fd_;
   std::deque<Entry> held_back_;  ///< for want of room in the submission queue
   unsigned setup_flags_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "stdio/io/wake.h"
 
+#include "stdio/io/post_across.h"
+
 namespace gcs::io {
 
 /// Takes the condition away again when its waiter goes, also by cancellation: a later signal then posts to no loop.
@@ -22,7 +24,7 @@ void Wake::signal() {
   signalled_ = true;
   if (!waiting_) return;
   const Executor executor = waiting_->executor();
-  asio::post(executor, [condition = std::move(waiting_)] { condition->notify_all(); });
+  post_across(executor, [condition = std::move(waiting_)] { condition->notify_all(); });
 }
 
 Task<> Wake::wait(Executor executor, const char* name) {
