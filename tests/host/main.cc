@@ -97,8 +97,9 @@ io::Task<Result<int>> with_bridge(Program& program, Bridge& bridge) {
 io::Task<Result<int>> serve_bridge(Program& program, Bridge& bridge) {
   bridge.local = std::make_unique<LocalHost>(program.engine, program.clock, program.transport);
   const std::string named = socket_of(program.options);
-  const auto served =
-      co_await serve(*bridge.local, program.options.transport, named.empty() ? kDefaultSocket : named, program.signals);
+  // Beside co_await, GCC 12 would destroy what ?: makes twice.
+  const std::string socket = named.empty() ? kDefaultSocket : named;
+  const auto served = co_await serve(*bridge.local, program.options.transport, socket, program.signals);
   if (!served) co_return served.error();
   co_return 0;
 }
