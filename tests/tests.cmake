@@ -38,6 +38,7 @@ function(gcs_bench name script)
 endfunction()
 gcs_bench(containers containers)
 gcs_bench(replay replay)
+gcs_bench(resume resume)
 
 # The agent as a whole, driven by the companion's library.
 file(GLOB agent_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/agent/*.cc)

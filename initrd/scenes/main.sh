@@ -23,6 +23,7 @@ until_true() {
 
 say "the VM is up: Linux $(uname -r), $(grep -c ^processor /proc/cpuinfo) processors; now the host listens"
 gcs-host -transport vsock serve >/run/host.log 2>&1 &
+host=$!
 until_true 20 test -S /run/gcs-host/control || off "gcs-host does not serve: $(cat /run/host.log)"
 release=$(gcs-host uvm uname -r) || off "no answer from the agent"
 say "negotiated; a process of the VM itself tells its kernel"
@@ -70,8 +71,45 @@ say "it is deleted"
 gcs-host ps demo >/dev/null 2>&1 && off "the container is still there"
 expect "mounts left" 0 "$(grep -c /run/gcs/c/demo /proc/mounts)"
 
+say "a container that counts; its host keeps in a file what a successor would need"
+kill "$host" && wait "$host" || off "the host did not end in order: $(cat /run/host.log)"
+lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
+gcs-host -transport vsock run --save /run/counter --name counter --layer /layers/busybox --hostname demo -- \
+  sh -c 'trap "exit 42" TERM; n=0; while :; do echo $n; n=$((n + 1)); sleep 0.05; done' >/run/before 2>/run/run.log &
+run=$!
+until_true 20 lines /run/before 40 || off "it does not count: $(cat /run/run.log)"
+
+say "the host is killed in mid-stream, and nobody is there for two seconds"
+{ kill -9 "$run"; wait "$run"; } 2>/dev/null
+tail -n 3 /run/before | sed 's/^/  | /'
+sleep 2
+
+say "its successor goes on"
+gcs-host -transport vsock resume /run/counter >/run/after 2>/run/run.log &
+run=$!
+last=$(tail -n 1 /run/before)
+until_true 20 grep -qs "^$((last + 60))\$" /run/after || off "the counter does not go on: $(cat /run/run.log)"
+kill -TERM "$run"
+wait "$run"
+expect "exit code, through the successor" 42 $?
+
+# What the successor got may begin inside a number; its second line is a whole one, and tells where it stands.
+whole=$(sed -n 2p /run/after)
+offset=$(($(seq 0 $((whole - 1)) | wc -c) - $(head -n 1 /run/after | wc -c)))
+seen=$(wc -c </run/before)
+[ "$offset" -le "$seen" ] || off "bytes $seen to $offset of the count are missing"
+head -c "$offset" /run/before | cat - /run/after >/run/count
+seq 0 "$(tail -n 1 /run/after)" | cmp -s - /run/count || off "the count has a gap, or more than that: $(cat /run/count)"
+head -c "$seen" /run/count | cmp -s - /run/before || off "the two hosts saw different counts"
+tail -c +$((seen + 1)) /run/count | head -n 3 | sed 's/^/  | /'
+echo "  … and so on, to $(tail -n 1 /run/after)"
+expect "numbers missing" 0 $(($(tail -n 1 /run/after) + 1 - $(wc -l </run/count)))
+echo "  numbers seen by both, at the seam: $(tail -c $((seen - offset)) /run/before | wc -l)"
+expect "state left" "" "$(ls /run/counter 2>/dev/null)"
+expect "mounts left" 0 "$(grep -c /run/gcs/c/counter /proc/mounts)"
+
 say "power-off, by the host"
 echo "gcs.run: exit 0"
-gcs-host poweroff
+gcs-host -transport vsock poweroff
 sleep 10
 off "the VM is still there"

@@ -1,10 +1,5 @@
-#include <poll.h>
-#include <sys/socket.h>
-
-#include <array>
-#include <cstring>
-
 #include "tests/bench/pinned.h"
+#include "tests/bench/plain_bridge.h"
 #include "tests/bench/scene.h"
 
 namespace gcs::bench {
@@ -13,77 +8,6 @@ namespace {
 using host::Message;
 
 constexpr int kInFlight = 64;
-constexpr int kAnswerLimitMs = 20000;
-
-/// A host's end of the bridge that only counts: no loop and no JSON, so that what is measured is the agent
-/// and not the companion. Ids rise by one from 0.
-class PlainBridge {
- public:
-  explicit PlainBridge(std::unique_ptr<io::Stream> stream) : stream_(std::move(stream)) {}
-
-  /// Sends the request `count` times, in one piece.
-  Result<> send(Message message, std::string_view payload, int count) {
-    std::string bytes;
-    for (int i = 0; i < count; ++i) bytes += host::encode_frame(host::value(message), next_id_++, payload);
-    size_t sent = 0;
-    while (sent < bytes.size()) {
-      const auto ready = wait(POLLOUT);
-      if (!ready) return ready;
-      const ssize_t n = ::send(fd(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (n < 0) return sys_error("send");
-      sent += static_cast<size_t>(n);
-    }
-    return {};
-  }
-
-  /// Waits for at least one answer; gives how many have come whole.
-  Result<int> receive() {
-    for (;;) {
-      std::array<char, 64 * 1024> chunk;
-      const auto ready = wait(POLLIN);
-      if (!ready) return ready.error();
-      const ssize_t n = ::recv(fd(), chunk.data(), chunk.size(), MSG_DONTWAIT);
-      if (n < 0) return sys_error("recv");
-      if (n == 0) return Error(Errc::disconnected, "the agent closed the bridge");
-      bytes_.append(chunk.data(), static_cast<size_t>(n));
-      const int answers = take();
-      if (answers > 0) return answers;
-    }
-  }
-
- private:
-  int fd() const { return stream_->native_handle(); }
-
-  /// A recv(2) that blocks would be woken by the agent's reading too, at the agent's expense; poll(2) is not.
-  Result<> wait(short events) const {
-    pollfd waiting{fd(), events, 0};
-    if (::poll(&waiting, 1, kAnswerLimitMs) != 1) return Error(Errc::timed_out, "the agent does not answer");
-    return {};
-  }
-
-  int take() {
-    int answers = 0;
-    size_t at = 0;
-    while (bytes_.size() - at >= host::kHeaderSize) {
-      std::array<std::byte, host::kHeaderSize> bytes{};
-      std::memcpy(bytes.data(), bytes_.data() + at, bytes.size());
-      const size_t size = host::decode_header(bytes).size;
-      if (bytes_.size() - at < size) break;
-      at += size;
-      ++answers;
-    }
-    bytes_.erase(0, at);
-    return answers;
-  }
-
-  std::unique_ptr<io::Stream> stream_;
-  std::string bytes_;
-  int64_t next_id_ = 0;
-};
-
-// Every GCS answers it, with an error, and does nothing else but log that.
-constexpr const char* kCheap =
-    R"({"ContainerId":"none","ActivityId":"00000000-0000-0000-0000-000000000000","ProcessId":1,"TimeoutInMs":0})";
 
 /// On how many cores host and agent run decides more than the agent does: on two, each message wakes the other core.
 struct Placement {
@@ -95,7 +19,8 @@ constexpr Placement kPlacements[] = {
     {1, "the same, host and agent on a core each"},
 };
 
-Result<> measure_one_by_one(Bench& bench, const testing::Agent& agent, PlainBridge& bridge, const Placement& placement) {
+Result<> measure_one_by_one(Bench& bench, const testing::Agent& agent, PlainBridge& bridge,
+                            const Placement& placement) {
   const int rounds = bench.settings.count(20000, 200);
   const auto pinned = Pinned::pin(agent, placement.agent_core);
   if (!pinned) {
@@ -105,12 +30,9 @@ Result<> measure_one_by_one(Bench& bench, const testing::Agent& agent, PlainBrid
   Sample sample;
   const Nanoseconds before = agent.cpu();
   for (int i = 0; i < rounds; ++i) {
-    const Stopwatch watch;
-    const auto sent = bridge.send(Message::wait_for_process, kCheap, 1);
-    if (!sent) return sent.error();
-    const auto got = bridge.receive();
-    if (!got) return got.error();
-    sample.add(watch.elapsed());
+    const auto time = bridge.time_call();
+    if (!time) return time.error();
+    sample.add(*time);
   }
   const Nanoseconds cpu = (agent.cpu() - before) / rounds;
   bench.table.add(
@@ -154,9 +76,7 @@ io::Task<Result<>> measure_calls(Bench& bench) {
   auto stream = co_await accept_agent(bench, **listener);
   if (!stream) co_return stream.error();
   PlainBridge bridge(std::move(*stream));
-  const auto asked = bridge.send(Message::negotiate_protocol, R"({"MinimumVersion":4,"MaximumVersion":4})", 1);
-  if (!asked) co_return asked.error();
-  const auto negotiated = bridge.receive();
+  const auto negotiated = bridge.negotiate();
   if (!negotiated) co_return negotiated.error();
   for (const Placement& placement : kPlacements) {
     const auto alone = measure_one_by_one(bench, *agent, bridge, placement);

@@ -13,7 +13,8 @@
 namespace gcs::bench {
 namespace {
 
-constexpr const char* kUsage = "usage: gcs-bench [-io=uring|epoll] [--runtime PATH] [--quick] [--only SECTION] GCS\n";
+constexpr const char* kUsage =
+    "usage: gcs-bench [-io=uring|epoll] [--runtime PATH] [--quick] [--minute] [--only SECTION] GCS\n";
 
 std::optional<Settings> parse(int argc, char** argv) {
   Settings settings;
@@ -25,6 +26,8 @@ std::optional<Settings> parse(int argc, char** argv) {
       settings.agent.runtime = argv[++i];
     } else if (word == "--only" && i + 1 < argc) {
       settings.only = argv[++i];
+    } else if (word == "--minute") {
+      settings.minute = true;
     } else if (word == "--quick") {
       settings.quick = true;
     } else if (settings.agent.binary.empty() && word[0] != '-') {
@@ -53,9 +56,13 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"start", measure_start, nullptr},           {"calls", measure_calls, nullptr},
-    {"execs", nullptr, measure_execs},           {"relays", nullptr, measure_relays},
-    {"idle-execs", nullptr, measure_idle_execs}, {"idle-relays", nullptr, measure_idle_relays},
+    {"start", measure_start, nullptr},
+    {"calls", measure_calls, nullptr},
+    {"log", measure_log, nullptr},
+    {"execs", nullptr, measure_execs},
+    {"relays", nullptr, measure_relays},
+    {"idle-execs", nullptr, measure_idle_execs},
+    {"idle-relays", nullptr, measure_idle_relays},
     {"redial", nullptr, measure_redial},
 };
 

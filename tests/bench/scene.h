@@ -46,6 +46,7 @@ io::Task<Result<uint64_t>> discard_all(io::Stream& stream);
 // The sections, in the order of the table.
 io::Task<Result<>> measure_start(Bench& bench);
 io::Task<Result<>> measure_calls(Bench& bench);
+io::Task<Result<>> measure_log(Bench& bench);
 io::Task<Result<>> measure_execs(Scene& scene);
 io::Task<Result<>> measure_relays(Scene& scene);
 io::Task<Result<>> measure_idle_execs(Scene& scene);

@@ -9,8 +9,9 @@ namespace gcs::bench {
 /// What the command line of gcs-bench says.
 struct Settings {
   testing::AgentSettings agent;
-  std::string only;    ///< one section by its name; empty: all of them
-  bool quick = false;  ///< few repetitions: the figures mean nothing, the paths are the same
+  std::string only;     ///< one section by its name; empty: all of them
+  bool minute = false;  ///< the log's rows: a minute each
+  bool quick = false;   ///< few repetitions: the figures mean nothing, the paths are the same
 
   int count(int full, int few) const { return quick ? few : full; }
 };

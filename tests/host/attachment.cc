@@ -65,6 +65,8 @@ io::Task<> Attachment::stop() {
 }
 
 io::Task<> Attachment::feed() {
+  // A guest that has not dialled yet takes nothing: our input is to be left alone meanwhile.
+  discard(co_await process_.in->wait_writable(), "the write tells");
   if (local_.in) {
     const auto copied = co_await copy(*local_.in, *process_.in);
     discard(copied, "the process has stopped reading, or our input is broken: either way it has had all there is");

@@ -1,5 +1,7 @@
 #include "tests/host/commands.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,7 @@
 #include "stdio/io/deadline.h"
 #include "stdio/io/log.h"
 #include "tests/host/container.h"
+#include "tests/host/local_host.h"
 #include "tests/host/terminal.h"
 
 namespace gcs::host {
@@ -30,10 +33,48 @@ Command sized(Command command, const Caller& caller) {
   return command;
 }
 
-io::Task<Result<int>> attended(Host& host, Result<std::unique_ptr<Process>> process, const Caller& caller,
-                               bool terminal) {
+/// What the file of --save says of a process that is about to be attended.
+SavedState state_of(const Options& options, bool init) {
+  SavedState state;
+  state.init = init;
+  state.keep = options.keep;
+  state.terminal = options.container.command.terminal;
+  return state;
+}
+
+Result<> save_process(LocalHost& host, const Process& process, const std::string& file, SavedState state) {
+  state.process = process.migration_state();
+  state.next_id = host.client().seed();
+  state.next_port = host.ports().peek();
+  return save(file, state);
+}
+
+/// A bridge that is gone leaves the process to a successor.
+bool is_left(Host& host, const Options& options) {
+  return !options.save.empty() && !host.local()->client().connected();
+}
+
+/// Once there is nothing left to take over.
+void unsave(Host& host, const Options& options) {
+  if (options.save.empty()) return;
+  if (is_left(host, options)) {
+    log::warn("the guest still has the process", {{"resume", options.save}});
+  } else {
+    ::unlink(options.save.c_str());
+  }
+}
+
+/// From a started process to its exit; with --save the file has its state meanwhile.
+io::Task<Result<int>> attended(Host& host, Result<std::unique_ptr<Process>> process, const Options& options,
+                               SavedState state, const Caller& caller) {
   if (!process) co_return process.error();
-  const auto code = co_await attend(host, **process, caller, terminal);
+  if (!options.save.empty()) {
+    LocalHost& own = *host.local();
+    if ((*process)->migration_state().wait_id == 0) (*process)->ask_exit(own.client());
+    const auto saved = save_process(own, **process, options.save, state);
+    if (!saved) co_return saved.error();
+  }
+  const auto code = co_await attend(host, **process, caller, state.terminal);
   if (!code) co_return code.error();
   co_return status_of(*code);
 }
@@ -42,7 +83,7 @@ void warn(const char* step, const Result<>& result) {
   if (!result) log::warn("clean-up failed", {{"step", step}, {"error", result.error().message()}});
 }
 
-io::Task<> clean_up(Host& host, const ContainerSpec& spec, bool created) {
+io::Task<> clean_up(Host& host, ContainerSpec spec, bool created) {
   const auto separated = co_await separate_layers(host, spec);
   warn("layers", separated);
   if (!created) co_return;
@@ -61,17 +102,15 @@ io::Task<Result<>> notified(Host& host, std::string id) {
   co_return Result<>();
 }
 
-/// From Start to the exit's notification.
-io::Task<Result<int>> live(Host& host, const ContainerSpec& spec, bool interactive, const Caller& caller) {
-  auto process = co_await start_container(host, spec, streams_of(spec.command, interactive));
-  auto status = co_await attended(host, std::move(process), caller, spec.command.terminal);
+/// The end of a container whose init process gave `status`, or of our interest in it.
+io::Task<Result<int>> ended(Host& host, std::string id, Result<int> status) {
   if (!status) {
     // The runtime deletes only what does not run.
-    const auto killed = co_await shut_down(host, spec.id, true);
+    const auto killed = co_await shut_down(host, id, true);
     discard(killed, "it may have ended, or never have begun");
     co_return status;
   }
-  const auto exit = co_await notified(host, spec.id);
+  const auto exit = co_await notified(host, id);
   if (!exit) co_return exit.error();
   co_return status;
 }
@@ -137,21 +176,58 @@ io::Task<Result<int>> run_container(Host& host, const Options& options, const Ca
     co_await clean_up(host, spec, false);
     co_return created.error();
   }
-  auto status = co_await live(host, spec, options.interactive, caller);
-  if (!status || !options.keep) co_await clean_up(host, spec, true);
+  auto process = co_await start_container(host, spec, streams_of(spec.command, options.interactive));
+  auto state = state_of(options, true);
+  auto status = co_await attended(host, std::move(process), options, std::move(state), caller);
+  if (!is_left(host, options)) {
+    status = co_await ended(host, spec.id, std::move(status));
+    if (!status || !options.keep) co_await clean_up(host, spec, true);
+  }
+  unsave(host, options);
   co_return status;
 }
 
 io::Task<Result<int>> run_exec(Host& host, const Options& options, const Caller& caller) {
   const Command command = sized(options.container.command, caller);
   auto process = co_await execute(host, options.container.id, command, streams_of(command, options.interactive));
-  co_return co_await attended(host, std::move(process), caller, command.terminal);
+  auto state = state_of(options, false);
+  auto status = co_await attended(host, std::move(process), options, std::move(state), caller);
+  unsave(host, options);
+  co_return status;
 }
 
 io::Task<Result<int>> run_uvm(Host& host, const Options& options, const Caller& caller) {
   const Command command = sized(options.container.command, caller);
   auto process = co_await execute_in_vm(host, command, streams_of(command, options.interactive));
-  co_return co_await attended(host, std::move(process), caller, command.terminal);
+  auto state = state_of(options, false);
+  auto status = co_await attended(host, std::move(process), options, std::move(state), caller);
+  unsave(host, options);
+  co_return status;
+}
+
+io::Task<Result<int>> resume(LocalHost& host, SavedState state, const Options& options, const Caller& caller) {
+  const std::string id = state.process.container;
+  const bool init = state.init;
+  const bool deletes = init && !state.keep;
+  host.client().continue_from(state.next_id);
+  host.ports().raise(state.next_port);
+  if (id != kUvmId) {
+    const auto watched = co_await host.watch(id);
+    if (!watched) co_return watched.error();
+  }
+  auto process = co_await Process::open_with_io(host, state.process);
+  if (!process) co_return process.error().within("resume");  // the file stays: another may fare better
+  auto status = co_await attended(host, std::move(process), options, std::move(state), caller);
+  if (init && !is_left(host, options)) {
+    auto end = co_await ended(host, id, status);
+    // It may have reached the predecessor.
+    if (status && !end) log::warn("no notification", {{"error", end.error().message()}});
+    ContainerSpec spec;
+    spec.id = id;
+    if (!status || deletes) co_await clean_up(host, std::move(spec), true);
+  }
+  unsave(host, options);
+  co_return status;
 }
 
 io::Task<Result<std::string>> answer_command(Host& host, const Options& options) {

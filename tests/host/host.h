@@ -9,6 +9,8 @@
 
 namespace gcs::host {
 
+class LocalHost;
+
 /// The host side as the commands use it: this process's own bridge (LocalHost), or that of a `gcs-host serve` beside it
 /// (RemoteHost). Stdio never passes through it: whoever runs a process listens on its ports himself.
 class Host {
@@ -27,6 +29,9 @@ class Host {
 
   /// Powers the VM off; returns when its bridge is gone.
   virtual io::Task<Result<>> power_off() = 0;
+
+  /// The bridge itself, where this process holds it: to save and to resume is up to its owner. Else null.
+  virtual LocalHost* local() { return nullptr; }
 
   virtual io::Engine& engine() = 0;
   virtual io::Clock& clock() = 0;

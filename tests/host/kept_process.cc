@@ -5,12 +5,6 @@
 #include "tests/host/call.h"
 
 namespace gcs::host {
-namespace {
-
-constexpr uint32_t kForever = 0xffffffff;
-constexpr uint32_t kProbe = 50;  // ms, as the real host's (migration.md 5)
-
-}  // namespace
 
 KeptProcess::KeptProcess(Host& host, io::TaskGroup& group, Process& started, Users users, ExitKnown exit_known)
     : group_(group), container_(started.container()), pid_(started.pid()), known_(std::move(exit_known)) {
@@ -40,12 +34,7 @@ std::shared_ptr<Call> KeptProcess::adopt(BridgeClient& client) {
 }
 
 std::shared_ptr<Call> KeptProcess::ask(BridgeClient& client, uint32_t timeout_ms) {
-  json body = json::object();
-  body["ContainerId"] = container_;
-  body["ActivityId"] = kNoActivity;
-  body["ProcessId"] = pid_;
-  body["TimeoutInMs"] = timeout_ms;
-  auto call = client.send(value(Message::wait_for_process), client.next_id(), to_text(body) + "\n");
+  auto call = send_wait(client, container_, pid_, timeout_ms);
   group_.spawn("wait " + std::to_string(call->id), listen(client, call));
   return call;
 }

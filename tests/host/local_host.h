@@ -23,6 +23,7 @@ class LocalHost final : public Host {
   io::Task<Result<>> watch(std::string container) override;
   io::Task<Result<json>> exited(std::string container) override;
   io::Task<Result<>> power_off() override;
+  LocalHost* local() override { return this; }
   io::Engine& engine() override { return engine_; }
   io::Clock& clock() override { return clock_; }
   const io::TransportName& transport() const override { return transport_; }

@@ -57,7 +57,9 @@ struct Program {
   Signals& signals;
 };
 
+/// Empty where no server was named.
 std::string socket_of(const Options& options) {
+  if (!options.save.empty()) return std::string();
   if (!options.socket.empty()) return options.socket;
   const char* named = std::getenv("GCS_HOST_SOCKET");
   return named != nullptr ? named : "";
@@ -65,7 +67,8 @@ std::string socket_of(const Options& options) {
 
 io::Task<Result<>> find_bridge(Program& program, Bridge& bridge) {
   const std::string named = socket_of(program.options);
-  if (!named.empty() || !program.options.own_bridge) {
+  const bool own_bridge = program.options.own_bridge || !program.options.save.empty();
+  if (!named.empty() || !own_bridge) {
     const std::string path = named.empty() ? kDefaultSocket : named;
     auto remote = co_await RemoteHost::connect(program.engine, program.clock, path);
     if (!remote && !named.empty()) co_return remote.error().within("server on " + path);
@@ -80,11 +83,18 @@ io::Task<Result<>> find_bridge(Program& program, Bridge& bridge) {
 }
 
 io::Task<Result<int>> with_bridge(Program& program, Bridge& bridge) {
+  const std::string& command = program.options.command;
+  SavedState state;
+  if (command == "resume") {
+    auto loaded = load(program.options.save);  // a bad one is told at once, not when the guest has come
+    if (!loaded) co_return loaded.error();
+    state = std::move(*loaded);
+  }
   const auto found = co_await find_bridge(program, bridge);
   if (!found) co_return found.error();
   Caller caller;
   caller.signals = &program.signals;
-  const std::string& command = program.options.command;
+  if (command == "resume") co_return co_await resume(*bridge.local, std::move(state), program.options, caller);
   if (command == "run") co_return co_await run_container(bridge.host(), program.options, caller);
   if (command == "exec") co_return co_await run_exec(bridge.host(), program.options, caller);
   if (command == "uvm") co_return co_await run_uvm(bridge.host(), program.options, caller);
@@ -97,8 +107,9 @@ io::Task<Result<int>> with_bridge(Program& program, Bridge& bridge) {
 io::Task<Result<int>> serve_bridge(Program& program, Bridge& bridge) {
   bridge.local = std::make_unique<LocalHost>(program.engine, program.clock, program.transport);
   const std::string named = socket_of(program.options);
-  const auto served =
-      co_await serve(*bridge.local, program.options.transport, named.empty() ? kDefaultSocket : named, program.signals);
+  // Beside co_await, GCC 12 would destroy what ?: makes twice.
+  const std::string socket = named.empty() ? kDefaultSocket : named;
+  const auto served = co_await serve(*bridge.local, program.options.transport, socket, program.signals);
   if (!served) co_return served.error();
   co_return 0;
 }

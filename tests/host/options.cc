@@ -16,8 +16,10 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
       -i -t -e K=V -w DIR      input, terminal, environment, working directory
       --name ID --hostname H --memory N[k|m|g] --ro
       --rm (default), --keep   what is left of it afterwards
+      --save FILE              what a successor needs (of exec and uvm too): see resume
   exec [-i] [-t] [-e K=V] [-w DIR] ID CMD…    another process in a container
   uvm [-i] [-t] [-e K=V] [-w DIR] CMD…        a process in the VM itself
+  resume FILE                  go on where a gcs-host with --save FILE was killed; exits as that one would have
   ps ID, stats ID              its processes, its resources
   shutdown [--force] ID        SIGTERM, or SIGKILL; delete ID frees what is left
   stacks, poweroff             the guest's tasks; the end of the VM
@@ -25,7 +27,7 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
 
 T is unix:/path (port P is the socket /path_P) or vsock; default unix:/run/gcs-host/vm. Where a server listens on the
 control socket (default /run/gcs-host/control, or $GCS_HOST_SOCKET) and no transport is named, commands use its bridge;
-otherwise each waits for the guest on a bridge of its own.
+otherwise, and with --save or resume, each waits for the guest on a bridge of its own.
 )";
 
 Error bad(const std::string& text) {
@@ -155,6 +157,7 @@ const std::vector<Flag>& flags() {
       {"run exec uvm", "t", false, [](O& o, S) { return turn(o.container.command.terminal, true); }},
       {"run exec uvm", "e", true, [](O& o, S v) { return append(o.container.command.env, v); }},
       {"run exec uvm", "w", true, [](O& o, S v) { return store(o.container.command.cwd, v); }},
+      {"run exec uvm", "save", true, [](O& o, S v) { return store(o.save, v); }},
       {"run", "layer", true, [](O& o, S v) { return append(o.container.layers, v); }},
       {"run", "name", true, [](O& o, S v) { return store(o.container.id, v); }},
       {"run", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
@@ -202,16 +205,22 @@ Result<> positionals(Arguments& arguments, Options& options) {
     options.container.command.args = arguments.rest();
     if (options.container.command.args.empty()) return bad(command + " wants a command to run");
   }
+  if (command == "resume") {
+    if (!arguments.more()) return bad("resume wants a file");
+    options.save = arguments.take();
+  }
   if (command == "replay") options.files = arguments.rest();
   if (command == "replay" && options.files.empty()) return bad("replay wants files");
   if (command == "run" && options.container.layers.empty()) return bad("run wants at least one --layer");
   if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");
+  if (!options.save.empty() && !options.socket.empty())
+    return bad("what is saved or resumed has a bridge of its own, no -socket");
   return {};
 }
 
 bool known(const std::string& command) {
-  for (const char* name :
-       {"serve", "run", "exec", "uvm", "ps", "stats", "shutdown", "delete", "stacks", "poweroff", "replay", "help"}) {
+  for (const char* name : {"serve", "run", "exec", "uvm", "resume", "ps", "stats", "shutdown", "delete", "stacks",
+                           "poweroff", "replay", "help"}) {
     if (command == name) return true;
   }
   return false;

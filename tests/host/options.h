@@ -21,6 +21,7 @@ struct Options {
   bool interactive = false;
   bool keep = false;   ///< `run` leaves the container in the guest
   bool force = false;  ///< `shutdown`
+  std::string save;    ///< the file for, or from, a predecessor; the bridge is then our own
   std::vector<std::string> files;
 };
 

@@ -4,6 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "stdio/io/deadline.h"
+#include "tests/host/awaited_stream.h"
+#include "tests/host/call.h"
+#include "tests/host/local_host.h"
 #include "tests/host/oci_spec.h"
 
 namespace gcs::host {
@@ -83,7 +86,58 @@ io::Task<Result<std::unique_ptr<Process>>> Process::start(Host& host, std::strin
   co_return process;
 }
 
+std::shared_ptr<Call> send_wait(BridgeClient& client, const std::string& container, uint32_t pid, uint32_t timeout_ms) {
+  json body = about_process(container, pid);
+  body["ActivityId"] = kNoActivity;
+  body["TimeoutInMs"] = timeout_ms;
+  return client.send(value(Message::wait_for_process), client.next_id(), to_text(body) + "\n");
+}
+
+io::Task<Result<std::unique_ptr<Process>>> Process::open_with_io(LocalHost& host, MigrationState state) {
+  std::unique_ptr<Process> process(new Process(host, state.container));
+  process->pid_ = state.pid;
+  process->ports_ = state.ports;
+  // Before the guest learns that its process is wanted: it dials then, for a limited time.
+  struct {
+    io::Port port;
+    std::unique_ptr<io::Stream>& stream;
+  } ends[] = {{state.ports.in, process->in}, {state.ports.out, process->out}, {state.ports.err, process->err}};
+  for (auto& end : ends) {
+    if (end.port == 0) continue;
+    auto listener = StdioListener::open(host.engine(), host.transport(), end.port);
+    if (!listener) co_return listener.error();
+    end.stream = std::make_unique<AwaitedStream>(std::move(*listener));
+  }
+  BridgeClient& client = host.client();
+  process->client_ = &client;
+  process->exit_ = client.expect(value(Message::wait_for_process), state.wait_id);
+  auto probe = send_wait(client, state.container, state.pid, kProbe);
+  const auto answer = co_await client.answer(std::move(probe));
+  if (!answer) co_return answer.error();
+  const auto ended = outcome(*answer);
+  if (ended) process->exit_code_ = static_cast<uint32_t>(number_of(*answer, "ExitCode"));
+  if (!ended && ended.error().code() != Errc::timed_out) co_return ended.error();
+  co_return process;
+}
+
+void Process::ask_exit(BridgeClient& client) {
+  client_ = &client;
+  exit_ = send_wait(client, container_, pid_, kForever);
+}
+
+MigrationState Process::migration_state() const {
+  return {container_, pid_, ports_, exit_ != nullptr ? exit_->id : 0};
+}
+
 io::Task<Result<uint32_t>> Process::wait(uint32_t timeout_ms) {
+  if (exit_code_) co_return *exit_code_;
+  if (exit_ != nullptr && timeout_ms == kForever) {
+    const auto owed = co_await client_->answer(exit_);
+    if (!owed) co_return owed.error();
+    const auto success = outcome(*owed);
+    if (!success) co_return success.error();
+    co_return static_cast<uint32_t>(number_of(*owed, "ExitCode"));
+  }
   json body = about_process(container_, pid_);
   body["TimeoutInMs"] = timeout_ms;
   const auto answer = co_await request(host_, Message::wait_for_process, std::move(body));

@@ -8,6 +8,10 @@
 
 namespace gcs::host {
 
+class BridgeClient;
+class Call;
+class LocalHost;
+
 /// Which streams a process is to have.
 struct Streams {
   bool in = false;
@@ -22,12 +26,27 @@ struct StreamPorts {
   io::Port err = 0;
 };
 
-/// A process of the guest, started through one host, and the host's ends of its streams.
+constexpr uint32_t kForever = 0xffffffff;
+
+/// What a host must know of a process to take it over from another: where it is, its streams, the wait for its exit.
+struct MigrationState {
+  std::string container;
+  uint32_t pid = 0;
+  StreamPorts ports;
+  int64_t wait_id = 0;  ///< of the endless WaitForProcess that the guest has not answered yet
+};
+
+/// A process of the guest, started through one host or taken over from it, and the host's ends of its streams.
 class Process {
  public:
   /// Opens the listeners, sends ExecuteProcess with `parameters` (the streams are added to it), takes the connections.
   static io::Task<Result<std::unique_ptr<Process>>> start(Host& host, std::string container, json parameters,
                                                           Streams streams);
+
+  /// Takes a process over, as a migration's destination does: listens on its ports, expects the answer to its
+  /// predecessor's wait, and probes. The bridge is a new host's, and continues where the predecessor's ids ended. Of
+  /// the streams, those that have not ended are dialled by the guest from now on.
+  static io::Task<Result<std::unique_ptr<Process>>> open_with_io(LocalHost& host, MigrationState state);
 
   uint32_t pid() const { return pid_; }
   const std::string& container() const { return container_; }
@@ -39,8 +58,14 @@ class Process {
   std::unique_ptr<io::Stream> out;
   std::unique_ptr<io::Stream> err;
 
-  /// WaitForProcess, for ever by default; gives the exit code.
-  io::Task<Result<uint32_t>> wait(uint32_t timeout_ms = 0xffffffff);
+  /// Sends the WaitForProcess without a limit now, so that a successor can take it over.
+  void ask_exit(BridgeClient& client);
+
+  /// To be asked after ask_exit() or open_with_io().
+  MigrationState migration_state() const;
+
+  /// The exit code: by the wait that was sent already, where it is without a limit; else by a WaitForProcess.
+  io::Task<Result<uint32_t>> wait(uint32_t timeout_ms = kForever);
   io::Task<Result<>> signal(int number);
   io::Task<Result<>> resize(uint16_t height, uint16_t width);
 
@@ -51,7 +76,16 @@ class Process {
   std::string container_;
   uint32_t pid_ = 0;
   StreamPorts ports_;
+  BridgeClient* client_ = nullptr;  // has exit_
+  std::shared_ptr<Call> exit_;
+  std::optional<uint32_t> exit_code_;  // as the probe told it
 };
+
+/// The probe of a host that takes a process over, in ms, as the real host's (migration.md 5).
+constexpr uint32_t kProbe = 50;
+
+/// Sends WaitForProcess with the next id.
+std::shared_ptr<Call> send_wait(BridgeClient& client, const std::string& container, uint32_t pid, uint32_t timeout_ms);
 
 /// `parameters` of an exec in a container, and of a process of the VM itself.
 struct Command {
