@@ -45,10 +45,15 @@ std::string hosts_text(std::string_view hostname) {
   return text;
 }
 
+std::string usable_hostname(std::string_view name) {
+  return name.empty() || !is_hostname(name) ? "localhost" : std::string(name);
+}
+
 NetworkNames names_of_vm() {
   NetworkNames names;
   char name[HOST_NAME_MAX + 1] = {};
-  if (::gethostname(name, sizeof name - 1) == 0) names.hostname = name;
+  ::gethostname(name, sizeof name - 1);
+  names.hostname = usable_hostname(name);
   return names;
 }
 

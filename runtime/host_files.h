@@ -29,6 +29,9 @@ struct NetworkNames {
   DnsSettings dns;
 };
 
+/// The name, or "localhost" in place of one that is none: the kernel's own for a VM that nobody has named is "(none)".
+std::string usable_hostname(std::string_view name);
+
 /// The VM's host name, and no DNS.
 NetworkNames names_of_vm();
 

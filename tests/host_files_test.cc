@@ -39,6 +39,12 @@ TEST_CASE("host files: six search domains are the most") {
   CHECK(resolv_conf_text(dns).error().code() == Errc::invalid_argument);
 }
 
+TEST_CASE("host files: a VM that nobody has named is localhost, also to its containers") {
+  CHECK(usable_hostname("(none)") == "localhost");
+  CHECK(usable_hostname("") == "localhost");
+  CHECK(usable_hostname("uvm-1.local") == "uvm-1.local");
+}
+
 TEST_CASE("host files: the VM's own name is a host name") {
   CHECK(is_hostname(names_of_vm().hostname));
 }
