@@ -23,6 +23,8 @@ Result<> KeepPipe::open() {
   ::fcntl(ends->write.get(), F_SETPIPE_SZ, kWanted);  // refused where others have used up what a user may have
   const int granted = ::fcntl(ends->write.get(), F_GETPIPE_SZ);
   if (granted <= 0) return sys_error("size of a pipe");
+  const auto can_discard = io::discard_bytes(ends->read.get(), 0);  // it needs a descriptor as well
+  if (!can_discard) return can_discard;
   capacity_ = static_cast<size_t>(granted);
   pipe_ = std::move(*ends);
   return {};

@@ -232,6 +232,24 @@ ON_BOTH_ENGINES(shut_down_ends_a_pending_read_of_our_own) {
   CHECK(*reading.value() == 0);
 }
 
+Task<> be_busy_until(Loop& loop, Stream& event, Clock::TimePoint due) {
+  discard(co_await event.wait_readable(), "only that it woke the loop");
+  co_await next_turn(loop.executor());
+  while (loop.clock().now() <= due) continue;
+}
+
+ON_BOTH_ENGINES(an_alarm_that_comes_due_while_others_run_is_rung) {
+  Loop loop(kind);
+  const Pair pair = pipe_pair(loop);
+  bool rung = false;
+  const auto due = loop.clock().now() + std::chrono::milliseconds(5);
+  const Alarm alarm = loop.clock().at(due, [&rung] { rung = true; });
+  auto busy = loop.start(be_busy_until(loop, *pair.ours, due));
+  REQUIRE(::write(pair.theirs->native_handle(), "x", 1) == 1);
+  loop.run_until([&rung] { return rung; });
+  loop.run_until([&busy] { return busy.done(); });
+}
+
 Task<> replace_and_wait(Loop& loop, Pair& first, Pair& gone, Pair& next, bool& woken) {
   discard(co_await first.ours->wait_readable(), "the case is about the next wait");
   gone.ours.reset();

@@ -91,9 +91,12 @@ class EpollEngine final : public Engine {
 
   bool turn(Clock::TimePoint sleep_until) override {
     if (sleep_until == Clock::TimePoint::min()) return false;  // what is ready has run
-    if (sleep_until != sleep_.expiry() && sleep_until != Clock::TimePoint::max()) {
+    if (sleep_until != wakes_at_ && sleep_until != Clock::TimePoint::max()) {
+      wakes_at_ = sleep_until;
       sleep_.expires_at(sleep_until);
-      sleep_.async_wait([](const asio::error_code&) {});
+      sleep_.async_wait([this](const asio::error_code& error) {
+        if (!error) wakes_at_.reset();
+      });
     }
     return context_.run_one() > 0;
   }
@@ -104,6 +107,7 @@ class EpollEngine final : public Engine {
 
   asio::io_context& context_;
   Timer sleep_;
+  std::optional<Clock::TimePoint> wakes_at_;  // nothing once it has: that may be before the alarms were rung
 };
 
 }  // namespace

@@ -104,7 +104,8 @@ Role Cast::random_brief() {
   role.kind = scene_.chance(60) ? Kind::exec : Kind::uvm;
   role.job = Job::brief;
   role.terminal = scene_.chance(25);
-  role.lines = scene_.chance(30) ? 0 : scene_.between(1, 30'000);
+  const bool silent = scene_.chance(30) && brief_processes_ > 0;  // the first ones warm up
+  role.lines = silent ? 0 : scene_.between(1, 30'000);
   role.code = static_cast<uint32_t>(scene_.between(0, 125));
   role.name = std::string(role.kind == Kind::exec ? "brief exec " : "brief VM process ") +
               std::to_string(brief_processes_++) + (role.terminal ? " on a terminal" : "");
