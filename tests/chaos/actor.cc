@@ -26,10 +26,10 @@ constexpr uint64_t kEndless = 899'999'999;
 std::string script_of(const Role& role) {
   const std::string raw = role.terminal ? "stty raw -echo; " : "";
   switch (role.job) {
-    // busybox runs its seq inside the shell, whose handler would make a write fail with EINTR when an orphan dies.
+    // As a program of its own: busybox's shell would run its seq itself, and keep the handler for SIGCHLD, by which a
+    // write fails with EINTR when an orphan dies.
     case Job::write:
-      return raw + "trap '' CHLD; " + (role.both ? numbers(0, kEndless) + " >&2 & " : "") + "exec " +
-             numbers(0, kEndless);
+      return raw + (role.both ? numbers(0, kEndless) + " >&2 & " : "") + "exec busybox " + numbers(0, kEndless);
     case Job::drip:
       return raw + "n=" + std::to_string(testing::kFirstNumber) +
              "; while :; do seq $n $((n + 99)); n=$((n + 100)); sleep 0.05; done";

@@ -103,8 +103,9 @@ Role Cast::random_brief() {
   Role role;
   role.kind = scene_.chance(60) ? Kind::exec : Kind::uvm;
   role.job = Job::brief;
-  role.terminal = scene_.chance(25);
-  const bool silent = scene_.chance(30) && brief_processes_ > 0;  // the first ones warm up
+  const bool warming_up = brief_processes_ == 0;  // with what the later ones use
+  role.terminal = scene_.chance(25) && !warming_up;
+  const bool silent = scene_.chance(30) && !warming_up;
   role.lines = silent ? 0 : scene_.between(1, 30'000);
   role.code = static_cast<uint32_t>(scene_.between(0, 125));
   role.name = std::string(role.kind == Kind::exec ? "brief exec " : "brief VM process ") +
