@@ -145,8 +145,7 @@ io::Task<Result<pid_t>> Container::exec(std::shared_ptr<nlohmann::json> process,
   }
   auto started = co_await context_.oci.exec(id(), dump(*process), stdio);
   if (!started) co_return started.error();
-  const bool gone = state_ != ContainerState::running;
-  if (gone) {
+  if (!next_state(state_, ContainerEvent::exec)) {
     discard(started->child->kill(SIGKILL), "it may have exited with the container");
     co_return Error(Errc::already_stopped, "container " + id() + " has stopped meanwhile");
   }

@@ -12,8 +12,8 @@
 namespace gcs::testing {
 namespace {
 
-using nlohmann::json;
 using host::Message;
+using nlohmann::json;
 
 constexpr uint64_t kAllowedGrowthKib = 16 * 1024;  // design 9.1
 
@@ -70,8 +70,8 @@ TEST_CASE("agent: ten thousand requests of an unknown type are all refused, and 
 
 TEST_CASE("agent: a host that never reads its bridge costs a bounded amount, and streams go on meanwhile") {
   Stage stage;
-  auto cat = stage.loop.run(host::execute_in_vm(
-      stage.host, command({"/run/layers/busybox/bin/busybox", "cat"}), host::Streams{true, true, false}));
+  auto cat = stage.loop.run(host::execute_in_vm(stage.host, command({"/run/layers/busybox/bin/busybox", "cat"}),
+                                                host::Streams{true, true, false}));
   REQUIRE_MESSAGE(cat, cat.error().message());
   const uint64_t before = stage.agent.footprint()->rss_kib;
   stage.host.client().stop_reading(true);
@@ -185,8 +185,8 @@ TEST_CASE("agent: while the OCI runtime hangs others are served, and the agent c
 
 TEST_CASE("agent: waits with fat bodies hold up nobody") {
   Stage stage;
-  auto sleeper = stage.loop.run(
-      host::execute_in_vm(stage.host, command({"/run/layers/busybox/bin/busybox", "sleep", "1000"}), {false, false, false}));
+  auto sleeper = stage.loop.run(host::execute_in_vm(
+      stage.host, command({"/run/layers/busybox/bin/busybox", "sleep", "1000"}), {false, false, false}));
   REQUIRE_MESSAGE(sleeper, sleeper.error().message());
   const json wait = {{"ContainerId", host::kUvmId},
                      {"ProcessId", (*sleeper)->pid()},
@@ -217,6 +217,21 @@ esac; done)sh");
     CHECK_FALSE(stage.loop.run(host::start_container(stage.host, spec, {false, i == 0, false})));
   }
   CHECK(stage.loop.run(host::stacks(stage.host)));
+}
+
+TEST_CASE("agent: an exec in a container that was not started yet runs, and the container can still be started") {
+  Stage stage;
+  const auto spec = busybox({"true"});
+  REQUIRE(stage.loop.run(host::combine_layers(stage.host, spec)));
+  REQUIRE(stage.loop.run(host::create_container(stage.host, spec)));
+  auto exec =
+      stage.loop.run(host::execute(stage.host, spec.id, command({"sh", "-c", "exit 7"}), {false, false, false}));
+  REQUIRE_MESSAGE(exec, exec.error().message());
+  const auto code = stage.loop.run((*exec)->wait());
+  REQUIRE_MESSAGE(code, code.error().message());
+  CHECK(*code == 7);
+  REQUIRE(stage.loop.run(host::start_container(stage.host, spec, {false, false, false})));
+  stage.remove(spec);
 }
 
 TEST_CASE("agent: an exit is reported although a grandchild goes on writing") {
