@@ -94,15 +94,15 @@ InputRelay::InputRelay(std::shared_ptr<io::Stream> sink, Slot& slot, BufferPool&
 /// A half-close is the end of the input, for a host that dies closes both ways.
 io::Task<bool> InputRelay::is_deliberate(const Lease& ended) {
   if (!ended->hung_up()) co_return link_.is_up();
-  const bool outage = outlasted_ || co_await link_.is_outage(made_in_);
+  const bool outage = outlived_ || co_await link_.is_outage(made_in_);
   co_return !outage;
 }
 
 /// False once the process has closed its stdin.
-io::Task<bool> InputRelay::deliver(io::Bytes bytes) {
+io::Task<bool> InputRelay::deliver(const Lease& from, io::Bytes bytes) {
   const uint64_t session = link_.sessions();
   const auto written = co_await io::write_all(*sink_, bytes);
-  outlasted_ = link_.sessions() != session;
+  if (link_.sessions() != session && from->hung_up()) outlived_ = true;
   co_return static_cast<bool>(written);
 }
 
@@ -116,7 +116,7 @@ io::Task<> InputRelay::run() {
     if (lease->generation() != generation_) {
       generation_ = lease->generation();
       made_in_ = link_.sessions();
-      outlasted_ = false;
+      outlived_ = false;
     }
     if (!more) {
       buffer.give_back();
@@ -126,7 +126,7 @@ io::Task<> InputRelay::run() {
     const auto n = co_await (*lease)->read_some(buffer.bytes());
     more = n && *n == buffer.bytes().size();
     if (n && *n > 0) {
-      const bool taken = co_await deliver(buffer.bytes().first(*n));
+      const bool taken = co_await deliver(*lease, buffer.bytes().first(*n));
       if (!taken) break;
       continue;
     }

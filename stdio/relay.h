@@ -65,15 +65,15 @@ class InputRelay {
 
  private:
   io::Task<bool> is_deliberate(const Lease& ended);
-  io::Task<bool> deliver(io::Bytes bytes);
+  io::Task<bool> deliver(const Lease& from, io::Bytes bytes);
 
   std::shared_ptr<io::Stream> sink_;
   Slot& slot_;
   BufferPool& pool_;
   HostLink& link_;
   Generation generation_ = 0;
-  uint64_t made_in_ = 0;    // the session in which the connection was made
-  bool outlasted_ = false;  // the process took the last bytes so late that an outage came in between
+  uint64_t made_in_ = 0;   // the session in which the connection was made
+  bool outlived_ = false;  // bytes of it were in hand while the bridge was lost, and it with the bridge
 };
 
 }  // namespace gcs::stdio

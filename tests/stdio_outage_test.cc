@@ -213,6 +213,29 @@ TEST_CASE("relay: a connection that died while the process took its input is an 
   CHECK_FALSE(house.in.closed());
 }
 
+TEST_CASE("relay: so is one that left more behind than the process took at once") {
+  StdioHouse house;
+  house.start_all();
+  FakePeer after(house.loop.executor());
+  house.in.accept_only(0);
+  house.host_in.send("slow");
+  house.loop.settle();
+  house.host_in.send("er");
+  house.link.set_down();
+  house.host_in.hang_up();
+  house.link.set_up(*house.bridge_end);
+  house.loop.settle();
+  house.clock.advance(1s);
+  house.dialer.next = {&after};
+  house.in.accept_all();
+  house.loop.settle();
+  house.clock.advance(1s);
+  house.loop.settle();
+  after.send("more");
+  house.loop.settle();
+  CHECK(house.in.received() == "slowermore");
+}
+
 TEST_CASE("redial: an unanswered port is tried again every 10 ms, and given up after 15 s of a healthy session") {
   StdioHouse house;
   house.start_all();
