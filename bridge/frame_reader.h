@@ -24,7 +24,7 @@ class FrameReader {
   io::Task<Result<Frame>> next(io::Stream& conn);
 
  private:
-  io::Task<Result<>> fill(io::Stream& conn, size_t wanted);
+  io::Task<Result<>> fill(io::Stream& conn, size_t wanted, bool inside);
 
   static constexpr size_t kBufferSize = 16 * 1024;
   std::unique_ptr<std::byte[]> buffer_ = std::make_unique<std::byte[]>(kBufferSize);

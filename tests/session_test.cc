@@ -297,6 +297,28 @@ TEST_CASE("session: an answer that the host has not read goes to it again, and n
   }
 }
 
+TEST_CASE("session: a reset at any byte of a frame keeps what was unread") {
+  const std::string torn = request(MessageType::start, 2, kBase);
+  for (size_t cut = 0; cut < torn.size(); ++cut) {
+    CAPTURE(cut);
+    House house;
+    FakePeer before(house.loop.executor()), after(house.loop.executor());
+    before.set_unread(0);
+    house.connect(before);
+    house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+    before.set_unread(100);
+    house.send(before, request(MessageType::start, 1, kBase));
+    house.send(before, torn.substr(0, cut));
+    before.vanish();
+    house.loop.settle();
+    house.connect(after);
+    house.send(after, request(MessageType::negotiate_protocol, 3, kNegotiate));
+    const auto answers = answers_in(after.received());
+    REQUIRE(answers.size() == 2);
+    CHECK(answers[1].header.id == 1);
+  }
+}
+
 TEST_CASE("session: a count of nothing unread says nothing once the host has closed: its answers go to it again") {
   House house;
   FakePeer host(house.loop.executor());

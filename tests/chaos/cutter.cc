@@ -94,6 +94,7 @@ io::Task<Result<>> Cutter::outage() {
     const bool quiet = co_await scene_.host.quiesce(kQuiesceLimit);
     if (!quiet) who = Who::same;
   }
+  if (who == Who::other) co_await all_answered();  // what this host asks after that dies with it
   co_await calm_down();
   ask_something();
   host::BridgeClient& client = scene_.host.client();
@@ -263,12 +264,16 @@ io::Task<> Cutter::settle() {
       }
     }
   }
-  const auto answers_due = scene_.clock.now() + kAnswerLimit;
+  co_await all_answered();
+}
+
+io::Task<> Cutter::all_answered() {
+  const auto due = scene_.clock.now() + kAnswerLimit;
   auto unanswered = [this] {
     std::erase_if(asked_, [](const auto& call) { return call->result.has_value(); });
     return asked_.size();
   };
-  while (unanswered() > 0 && scene_.clock.now() < answers_due) co_await scene_.pause(milliseconds(5));
+  while (unanswered() > 0 && scene_.clock.now() < due) co_await scene_.pause(milliseconds(5));
   for (const auto& call : asked_) {
     scene_.verdict.broken(Invariant::answers,
                           host::name_of(call->type) + " " + std::to_string(call->id) + " was never answered");

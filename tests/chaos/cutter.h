@@ -27,6 +27,7 @@ class Cutter {
   io::Task<Result<>> outage();
   io::Task<> break_some_streams();
   io::Task<> calm_down();
+  io::Task<> all_answered();
   void ask_something();
   io::Task<Result<>> come_back(Who who);
   io::Task<Result<bool>> try_to_come_back(Who who);
@@ -43,7 +44,6 @@ class Cutter {
   uint64_t hasty_ = 0;
   uint64_t unread_ = 0;
   uint64_t torn_ = 0;
-  uint64_t answers_ = 0;
 };
 
 }  // namespace gcs::chaos

@@ -78,6 +78,7 @@ io::Task<Result<>> find_bridge(Program& program, Bridge& bridge) {
     }
   }
   bridge.local = std::make_unique<LocalHost>(program.engine, program.clock, program.transport);
+  bridge.local->ports().raise(PortAllocator::elsewhere());
   log::info("waiting for the guest", {{"transport", program.options.transport}});
   co_return co_await bridge.local->client().connect();
 }

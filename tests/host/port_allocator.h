@@ -1,5 +1,7 @@
 #pragma once
 
+#include <random>
+
 #include "stdio/io/dialer.h"
 
 namespace gcs::host {
@@ -10,6 +12,10 @@ constexpr io::Port kBridgePort = 0x40000000;
 /// ever used again.
 class PortAllocator {
  public:
+  /// Somewhere in the range, for a host that begins in a VM where processes of earlier hosts may live: the guest dials
+  /// their streams on their old ports, which must not be the new ones' too.
+  static io::Port elsewhere() { return kBridgePort + 1 + (std::random_device()() >> 10 << 6); }
+
   io::Port next() { return next_++; }
 
   /// Where a successor goes on (a migration's destination); never lowers.
