@@ -5,6 +5,7 @@
 
 #include "runtime/bundle.h"
 #include "runtime/cgroup_stats.h"
+#include "runtime/init_program.h"
 #include "runtime/oci_spec.h"
 #include "runtime/stdio_pipes.h"
 #include "stdio/io/log.h"
@@ -118,6 +119,7 @@ io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
     discard(advance(ContainerEvent::start_failed), "starting is where it is");
     co_return started.error();
   }
+  co_await program_begun(context_.stdio.executor, context_.stdio.clock, init_->pid());
   discard(advance(ContainerEvent::start_done), "late news changes nothing");
   co_return init_->pid();
 }
