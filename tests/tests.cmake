@@ -20,6 +20,7 @@ endforeach()
 set_tests_properties(io_test task_test PROPERTIES LABELS io)
 
 include(tests/host/host.cmake)
+include(tests/migration/migration.cmake)
 
 # Real containers on the Unix-socket bench, in private namespaces: this build, and what ships (tests/run builds both).
 set(bench ${CMAKE_SOURCE_DIR}/tests/in-namespaces)
@@ -64,3 +65,15 @@ set_tests_properties(vm_machine vm_restore vm_main_uring vm_main_epoll PROPERTIE
 
 include(tests/bench/bench.cmake)
 include(tests/chaos/chaos.cmake)
+
+# A guest that is handed from host to host. It stays where it is, an agent on the Unix-socket bench; the rest is real.
+file(GLOB move_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/move/*.cc)
+add_executable(move_test ${move_sources} ${CMAKE_SOURCE_DIR}/tests/chaos/verdict.cc
+  ${CMAKE_SOURCE_DIR}/tests/chaos/watched_stream.cc)
+target_link_libraries(move_test PRIVATE gcs_test_main gcs_migration)
+target_precompile_headers(move_test REUSE_FROM gcs_io)
+foreach(engine uring epoll)
+  add_test(NAME move_${engine} COMMAND ${bench} $<TARGET_FILE:move_test>)
+  set_tests_properties(move_${engine} PROPERTIES LABELS migration TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "GCS=$<TARGET_FILE:gcs>;RUNTIME=crun;IO=${engine}")
+endforeach()

@@ -40,7 +40,12 @@ struct BridgeClient::Session {
   ~Session() { ended.notify_all(); }
 
   std::unique_ptr<io::Stream> stream;
-  std::deque<std::string> out;
+  struct Outgoing {
+    std::string bytes;
+    std::optional<int64_t> id;  ///< of the call that they are
+  };
+
+  std::deque<Outgoing> out;  ///< the first is being written
   io::Condition more;
   io::Condition& ended;
   bool writing = false;
@@ -79,6 +84,7 @@ io::Task<Result<>> BridgeClient::accept() {
   auto stream = co_await listener_->accept();
   listener_.reset();
   if (!stream) co_return stream.error();
+  ++connections_;
   session_ = std::make_shared<Session>(engine_.executor(), std::move(*stream), changed_);
   group_.spawn("bridge reader", read(session_));
   group_.spawn("bridge writer", write(session_));
@@ -118,7 +124,8 @@ std::shared_ptr<Call> BridgeClient::send(uint32_t type, int64_t id, std::string 
     call->settle(Error(Errc::disconnected, why_));
     return call;
   }
-  send_bytes(encode_frame(type, id, payload));
+  session_->out.push_back({encode_frame(type, id, payload), id});
+  session_->more.notify_all();
   return call;
 }
 
@@ -130,9 +137,12 @@ std::shared_ptr<Call> BridgeClient::expect(uint32_t type, int64_t id) {
 
 io::Task<Result<json>> BridgeClient::answer(std::shared_ptr<Call> call) {
   auto settled = [&call] { return call->result.has_value(); };
-  if (call->type == value(Message::wait_for_process)) {
-    co_await call->settled.wait(settled);
-  } else if (!co_await call->settled.wait_until(clock_, clock_.now() + kCallLimit, settled)) {
+  if (call->type == value(Message::wait_for_process)) co_await call->settled.wait(settled);
+  while (!call->result) {
+    const uint64_t connections = connections_;
+    const bool in_time = co_await call->settled.wait_until(clock_, clock_.now() + kCallLimit, settled);
+    // It had less than that where the guest was away meanwhile.
+    if (in_time || !session_ || connections != connections_) continue;
     end(violation(7, "no answer to " + name_of(call->type) + " within five minutes"));
   }
   co_return *call->result;
@@ -158,7 +168,7 @@ io::Task<> BridgeClient::lost() {
 }
 
 io::Task<> BridgeClient::flushed() {
-  auto nothing_left = [this] { return !session_ || (session_->out.empty() && !session_->writing); };
+  auto nothing_left = [this] { return !session_ || session_->out.empty(); };
   co_await changed_.wait(nothing_left);
 }
 
@@ -171,7 +181,7 @@ io::Task<> BridgeClient::stop() {
 
 void BridgeClient::send_bytes(std::string bytes) {
   if (!session_) return;
-  session_->out.push_back(std::move(bytes));
+  session_->out.push_back({std::move(bytes), std::nullopt});
   session_->more.notify_all();
 }
 
@@ -190,7 +200,6 @@ void BridgeClient::cut(Unread unread) {
   if (!session || session->over) return;
   session->cut = true;
   session->leave = unread == Unread::leave;
-  session->out.clear();
   if (!look_first_ && (session->leave || unread_bytes(*session->stream) == 0)) session->stream->shut_down();
   session->more.notify_all();
   changed_.notify_all();
@@ -217,11 +226,10 @@ io::Task<> BridgeClient::write(std::shared_ptr<Session> session) {
   for (;;) {
     co_await session->more.wait(anything);
     if (session->over || session->cut) co_return;
-    const std::string frame = std::move(session->out.front());
-    session->out.pop_front();
     session->writing = true;
-    const auto written = co_await io::write_all(*session->stream, io::as_bytes(frame));
+    const auto written = co_await io::write_all(*session->stream, io::as_bytes(session->out.front().bytes));
     session->writing = false;
+    if (written) session->out.pop_front();
     if (session->out.empty()) changed_.notify_all();
     if (session->cut) co_return;
     if (!written) co_return lose(session, written.error());
@@ -320,6 +328,7 @@ void BridgeClient::lose(const std::shared_ptr<Session>& session, const Error& wh
   why_ = why.message();
   const Error lost(Errc::disconnected, why_);
   fail_negotiation(lost);
+  fail_unsent(*session, lost);
   if (!keep_calls_) fail_calls(lost);
   changed_.notify_all();
 }
@@ -338,6 +347,17 @@ void BridgeClient::fail_calls(const Error& why) {
   const auto calls = std::move(calls_);
   calls_.clear();
   for (const auto& [id, call] : calls) call->settle(why);
+}
+
+/// Nobody has got these, so nobody will answer them.
+void BridgeClient::fail_unsent(const Session& session, const Error& why) {
+  for (const auto& outgoing : session.out) {
+    const auto found = outgoing.id ? calls_.find(*outgoing.id) : calls_.end();
+    if (found == calls_.end()) continue;
+    const auto call = found->second;
+    calls_.erase(found);
+    call->settle(why);
+  }
 }
 
 /// It is about one connection: nobody answers it on another.

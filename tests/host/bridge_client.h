@@ -27,7 +27,8 @@ enum class Unread { take, leave };
 ///                          └──the guest broke a rule──▶ ended, for good: why() says which
 ///
 /// A loss ends the calls in flight, unless keep_calls() is on: then they wait for the next connection, as those of a
-/// host that migrates do; a negotiation ends with its connection all the same. Stop it and join before it goes.
+/// host that migrates do; a negotiation ends with its connection all the same, and so does a call of which the
+/// connection had not taken every byte. Stop it and join before it goes.
 class BridgeClient {
  public:
   BridgeClient(io::Engine& engine, io::Clock& clock, io::TransportName transport);
@@ -51,7 +52,7 @@ class BridgeClient {
   io::Task<Result<json>> call(Message message, json body);
 
   /// The same in two steps, with any type, id and payload. The answer is due within five minutes, or the bridge ends,
-  /// but for WaitForProcess.
+  /// but for WaitForProcess; time without a connection does not count.
   std::shared_ptr<Call> send(uint32_t type, int64_t id, std::string payload);
   io::Task<Result<json>> answer(std::shared_ptr<Call> call);
   int64_t next_id() { return next_id_++; }
@@ -121,6 +122,7 @@ class BridgeClient {
   void lose(const std::shared_ptr<Session>& session, const Error& why);
   void end(const Error& why);
   void fail_calls(const Error& why);
+  void fail_unsent(const Session& session, const Error& why);
   void fail_negotiation(const Error& why);
 
   io::Engine& engine_;
@@ -133,6 +135,7 @@ class BridgeClient {
   std::set<std::string> watched_;
   std::map<std::string, std::unique_ptr<json>> exits_;
   int64_t next_id_ = 0;
+  uint64_t connections_ = 0;
   std::string why_ = "never connected";
   bool keep_calls_ = false;
   bool reading_stopped_ = false;

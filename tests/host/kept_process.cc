@@ -7,10 +7,17 @@
 namespace gcs::host {
 
 KeptProcess::KeptProcess(Host& host, io::TaskGroup& group, Process& started, Users users, ExitKnown exit_known)
-    : group_(group), container_(started.container()), pid_(started.pid()), known_(std::move(exit_known)) {
+    : group_(group), state_{started.container(), started.pid(), started.ports(), 0}, known_(std::move(exit_known)) {
   in = keep(host, started.ports().in, std::move(started.in), users.in);
   out = keep(host, started.ports().out, std::move(started.out), users.out);
   err = keep(host, started.ports().err, std::move(started.err), users.err);
+}
+
+KeptProcess::KeptProcess(Host& host, io::TaskGroup& group, MigrationState saved, Users users, ExitKnown exit_known)
+    : group_(group), state_(std::move(saved)), known_(std::move(exit_known)) {
+  in = keep(host, state_.ports.in, nullptr, users.in);
+  out = keep(host, state_.ports.out, nullptr, users.out);
+  err = keep(host, state_.ports.err, nullptr, users.err);
 }
 
 std::unique_ptr<StreamEnd> KeptProcess::keep(Host& host, io::Port port, std::unique_ptr<io::Stream> stream,
@@ -22,19 +29,23 @@ std::unique_ptr<StreamEnd> KeptProcess::keep(Host& host, io::Port port, std::uni
 }
 
 void KeptProcess::ask(BridgeClient& client) {
-  wait_id_ = ask(client, kForever)->id;
+  state_.wait_id = ask(client, kForever)->id;
 }
 
 std::shared_ptr<Call> KeptProcess::adopt(BridgeClient& client) {
-  if (wait_id_ >= 0) {
-    auto owed = client.expect(value(Message::wait_for_process), wait_id_);
+  if (state_.wait_id > 0) {
+    auto owed = client.expect(value(Message::wait_for_process), state_.wait_id);
     group_.spawn("adopted wait", listen(client, std::move(owed)));
   }
+  return probe(client);
+}
+
+std::shared_ptr<Call> KeptProcess::probe(BridgeClient& client) {
   return ask(client, kProbe);
 }
 
 std::shared_ptr<Call> KeptProcess::ask(BridgeClient& client, uint32_t timeout_ms) {
-  auto call = send_wait(client, container_, pid_, timeout_ms);
+  auto call = send_wait(client, state_.container, state_.pid, timeout_ms);
   group_.spawn("wait " + std::to_string(call->id), listen(client, call));
   return call;
 }

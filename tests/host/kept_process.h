@@ -27,8 +27,14 @@ class KeptProcess {
   /// Takes the streams of a started process over and asks for its exit.
   KeptProcess(Host& host, io::TaskGroup& group, Process& started, Users users, ExitKnown exit_known);
 
-  const std::string& container() const { return container_; }
-  uint32_t pid() const { return pid_; }
+  /// What another host saved. Inert until its streams are reopened and it is adopted.
+  KeptProcess(Host& host, io::TaskGroup& group, MigrationState saved, Users users, ExitKnown exit_known);
+
+  /// For a successor. To be asked after ask(), or of a process that was saved before.
+  const MigrationState& migration_state() const { return state_; }
+
+  const std::string& container() const { return state_.container; }
+  uint32_t pid() const { return state_.pid; }
 
   /// Null for a stream that the process has not, or that was stopped.
   std::unique_ptr<StreamEnd> in;
@@ -48,6 +54,9 @@ class KeptProcess {
   /// predecessor, and asks by itself with a limit of 50 ms. Gives the answer to that, which may be a refusal.
   std::shared_ptr<Call> adopt(BridgeClient& client);
 
+  /// What a host does whose VM came back to it: the wait is its own, but the answer may be gone.
+  std::shared_ptr<Call> probe(BridgeClient& client);
+
   /// Gives up the streams, which need an exit or the end of everything for that.
   io::Task<> close_streams();
 
@@ -60,10 +69,8 @@ class KeptProcess {
   io::Task<> listen(BridgeClient& client, std::shared_ptr<Call> call);
 
   io::TaskGroup& group_;
-  std::string container_;
-  uint32_t pid_;
+  MigrationState state_;
   ExitKnown known_;
-  int64_t wait_id_ = -1;
   std::optional<uint32_t> exit_code_;
 };
 

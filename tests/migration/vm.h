@@ -44,12 +44,12 @@ class Vm {
   /// How to make the same VM elsewhere: JSON, of which only the same kind of Vm knows the meaning.
   virtual std::string document() const = 0;
 
-  /// Destination: makes the VM that `document` describes, ready to be filled. Errors: `invalid_argument` for one that is
-  /// of another kind or version, else what keeps it from starting; nothing is left of it then.
+  /// Destination: makes the VM that `document` describes, ready to be filled. Errors: `invalid_argument` for one that
+  /// is of another kind or version, else what keeps it from starting; nothing is left of it then.
   virtual io::Task<Result<>> create(std::string document) = 0;
 
-  /// Sends the VM through `transport`, a connected stream socket, or takes it from there. Returns when all of it is there
-  /// and stands still, here and there.
+  /// Sends the VM through `transport`, a connected stream socket, or takes it from there. Returns when all of it is
+  /// there and stands still, here and there.
   virtual io::Task<Result<>> transfer(io::Fd transport) = 0;
 
   /// Ends a transfer; without one it does nothing.

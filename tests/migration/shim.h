@@ -1,0 +1,88 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "stdio/io/task_group.h"
+#include "tests/host/container.h"
+#include "tests/host/kept_process.h"
+#include "tests/host/local_host.h"
+#include "tests/migration/sandbox.h"
+#include "tests/migration/sandbox_record.h"
+
+namespace gcs::migration {
+
+/// A host shim in small: the bridge of one VM, the containers that were started through it, and their streams through
+/// every outage. What a migration does with it is Sandbox; the rest is for the shim's own clients.
+///
+/// While it is live, it takes its bridge back after each loss and listens again on every stream whose connection is
+/// gone: the guest knows which of them go on. Stop it and join before it goes.
+class Shim final : public Sandbox {
+ public:
+  Shim(io::Engine& engine, io::Clock& clock, io::TransportName transport);
+  ~Shim() override;
+
+  enum class State { empty, live, frozen, imported };
+  State state() const { return state_; }
+
+  /// A VM was started here: takes its bridge.
+  io::Task<Result<>> boot();
+
+  /// A container and its init process, whose streams `users` get. Gives its pid.
+  io::Task<Result<uint32_t>> start(host::ContainerSpec spec, host::Streams streams, host::KeptProcess::Users users);
+
+  /// Imported: this client will attend the container. Gives the pid of its init process.
+  Result<uint32_t> claim(const std::string& container, host::KeptProcess::Users users);
+
+  /// Waits for the exit of the init process, here; `wait` goes on through outages. `wrong_state` once the VM has left.
+  io::Task<Result<uint32_t>> exited(std::string container);
+
+  io::Task<Result<>> signal(std::string container, int number);
+
+  /// After its exit: layers, state and streams go.
+  io::Task<Result<>> remove(std::string container);
+
+  /// Null for a container that is not here, or not claimed.
+  host::KeptProcess* process(const std::string& container);
+
+  /// The bridge that it has; null without a VM.
+  host::LocalHost* bridge();
+
+  io::Task<> stop();
+
+  Result<save::Payload> save(const std::string& vm_document) override;
+  Result<> import(const std::string& sandbox_id, const save::Payload& payload) override;
+  std::string vm_document() const override;
+  bool patched() const override;
+  void set_migrating(bool migrating) override;
+  io::Task<Result<>> resume() override;
+  io::Task<> leave() override;
+
+ private:
+  class Port;
+  struct Container;
+  struct Life;
+
+  Result<> require_live() const;
+  Container* find(const std::string& id);
+  void keep_process(Container& container, std::unique_ptr<host::KeptProcess> process);
+  io::Task<Result<>> take_bridge(Life& life);
+  io::Task<> keep_bridge(Life& life);
+  io::Task<Result<>> adopt(Container& container);
+  static void reopen_streams(Life& life);
+  void reopen_soon(host::StreamEnd* stream);
+
+  io::Engine& engine_;
+  io::Clock& clock_;
+  io::TransportName transport_;
+  State state_ = State::empty;
+  bool migrating_ = false;
+  SandboxRecord record_;        // what was imported
+  std::unique_ptr<Life> life_;  // null while empty
+  io::Condition changed_;
+  io::TaskGroup group_;
+};
+
+}  // namespace gcs::migration
