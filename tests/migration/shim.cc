@@ -119,6 +119,30 @@ KeptProcess* Shim::process(const std::string& container) {
   return found != nullptr ? found->process.get() : nullptr;
 }
 
+std::vector<std::string> Shim::containers() const {
+  std::vector<std::string> ids;
+  if (!life_) return ids;
+  for (const auto& [id, container] : life_->containers) ids.push_back(id);
+  return ids;
+}
+
+io::Task<> Shim::break_off() {
+  if (!life_) co_return;
+  Life& life = *life_;
+  const Use<Life> use(life, changed_);
+  life.host.client().cut(host::Unread::take);
+  co_await life.host.client().lost();
+  std::vector<StreamEnd*> ends;
+  for (const auto& [id, container] : life.containers) {
+    if (container->process) container->process->each_stream([&ends](StreamEnd& end) { ends.push_back(&end); });
+  }
+  for (StreamEnd* end : ends) {
+    end->note_outage();
+    end->cut(host::Unread::take);
+  }
+  for (StreamEnd* end : ends) co_await end->away();
+}
+
 Result<> Shim::require_live() const {
   switch (state_) {
     case State::live: return {};
@@ -332,6 +356,11 @@ Result<> Shim::import(const std::string& sandbox_id, const save::Payload& payloa
   life_->host.client().keep_calls(true);
   life_->host.ports().raise(record_.next_port);
   state_ = State::imported;
+  if (!attendant_) return {};
+  for (const ContainerRecord& container : record_.containers) {
+    const auto claimed = claim(container.id, attendant_(container));
+    discard(claimed, "it is there, and nobody else knows of it yet");
+  }
   return {};
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "stdio/io/task_group.h"
 #include "tests/host/container.h"
@@ -27,6 +29,10 @@ class Shim final : public Sandbox {
   enum class State { empty, live, frozen, imported };
   State state() const { return state_; }
 
+  /// Who attends the streams of containers that come with a VM: each is claimed as it is imported.
+  using Attendant = std::function<host::KeptProcess::Users(const ContainerRecord& container)>;
+  void attend_with(Attendant attendant) { attendant_ = std::move(attendant); }
+
   /// A VM was started here: takes its bridge.
   io::Task<Result<>> boot();
 
@@ -46,6 +52,11 @@ class Shim final : public Sandbox {
 
   /// Null for a container that is not here, or not claimed.
   host::KeptProcess* process(const std::string& container);
+  std::vector<std::string> containers() const;
+
+  /// What a VM that stops does to its host: the bridge and every stream break, once what has come is read. For one that
+  /// only pretends to stop.
+  io::Task<> break_off();
 
   /// The bridge that it has; null without a VM.
   host::LocalHost* bridge();
@@ -80,6 +91,7 @@ class Shim final : public Sandbox {
   State state_ = State::empty;
   bool migrating_ = false;
   SandboxRecord record_;        // what was imported
+  Attendant attendant_;
   std::unique_ptr<Life> life_;  // null while empty
   io::Condition changed_;
   io::TaskGroup group_;

@@ -80,8 +80,8 @@ House::Side::Side(House& house, std::string its_name)
     : name(std::move(its_name)),
       shim(house.loop.engine(), house.loop.clock(), *io::parse_transport(kAgentTransport)),
       vm(house.loop.engine(), house.loop.clock(),
-         {.memory = 1u << 20, .on_progress = nullptr, .on_blackout = [this, &house] {
-            return house.break_off(*this);
+         {.memory = 1u << 20, .on_progress = nullptr, .on_blackout = [this] {
+            return shim.break_off();
           }}) {}
 
 House::House() : agent(started()), verdict(false), a(*this, "a"), b(*this, "b") {
@@ -113,22 +113,6 @@ void House::claim_all(Side& side) {
     REQUIRE_MESSAGE(claimed, claimed.error().message());
     side.shim.process(passenger->id())->out->set_pace(kPace);
   }
-}
-
-io::Task<> House::break_off(Side& side) {
-  host::BridgeClient& client = side.shim.bridge()->client();
-  client.cut(host::Unread::take);
-  co_await client.lost();
-  std::vector<host::StreamEnd*> ends;
-  for (const auto& passenger : passengers) {
-    host::KeptProcess* process = side.shim.process(passenger->id());
-    if (process != nullptr) process->each_stream([&ends](host::StreamEnd& end) { ends.push_back(&end); });
-  }
-  for (host::StreamEnd* end : ends) {
-    end->note_outage();
-    end->cut(host::Unread::take);
-  }
-  for (host::StreamEnd* end : ends) co_await end->away();
 }
 
 void House::see_all_go_on(Side& side) {

@@ -79,9 +79,6 @@ class House {
   /// Every container is claimed by those who judge it.
   void claim_all(Side& side);
 
-  /// What a VM that stops does to its host: the bridge and every stream break.
-  io::Task<> break_off(Side& side);
-
   /// Waits until every stream has gone on: writers by some more lines, echoes by one that is fed now.
   void see_all_go_on(Side& side);
 

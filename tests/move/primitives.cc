@@ -15,7 +15,7 @@ void hand_over(House& house, House::Side& from, House::Side& to) {
   REQUIRE_MESSAGE(imported, imported.error().message());
   house.claim_all(to);
   from.shim.set_migrating(true);
-  house.loop.run(house.break_off(from));
+  house.loop.run(from.shim.break_off());
   house.loop.run(from.shim.leave());
   const auto resumed = house.loop.run(to.shim.resume());
   REQUIRE_MESSAGE(resumed, resumed.error().message());
@@ -51,7 +51,7 @@ TEST_CASE("move: a roll-back after the blackout goes on with its own waits and s
   const auto saved = house.a.shim.save("{}");
   REQUIRE(saved);
   house.a.shim.set_migrating(true);
-  house.loop.run(house.break_off(house.a));
+  house.loop.run(house.a.shim.break_off());
   const auto resumed = house.loop.run(house.a.shim.resume());
   REQUIRE_MESSAGE(resumed, resumed.error().message());
   house.see_all_go_on(house.a);
@@ -84,7 +84,7 @@ TEST_CASE("move: exits before, during and after the blackout are each learned on
   REQUIRE(house.b.shim.import("sandbox", *saved));
   house.claim_all(house.b);
   house.a.shim.set_migrating(true);
-  house.loop.run(house.break_off(house.a));
+  house.loop.run(house.a.shim.break_off());
   meanwhile.tell_to_exit();
   house.loop.run(house.a.shim.leave());
   REQUIRE(house.loop.run(house.b.shim.resume()));
@@ -99,7 +99,7 @@ TEST_CASE("move: an outage that is no migration's is nobody's business") {
   house.board(house.a, "echo", Passenger::Job::echo);
   for (int i = 0; i < 5; ++i) {
     house.see_all_go_on(house.a);
-    house.loop.run(house.break_off(house.a));
+    house.loop.run(house.a.shim.break_off());
   }
   house.see_all_go_on(house.a);
   house.disembark(house.a);

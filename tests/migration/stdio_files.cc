@@ -1,0 +1,112 @@
+#include "tests/migration/stdio_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "stdio/io/log.h"
+
+namespace gcs::migration {
+
+/// Where one output goes; nowhere without a file.
+class StdioFiles::Output final : public host::StreamUser {
+ public:
+  Result<> open(const std::string& path) {
+    file_ = io::Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!file_) return sys_error("open " + path);
+    return {};
+  }
+
+  void took(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(file_.get(), bytes.data(), bytes.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return log::warn("output is lost", {{"error", sys_error("write").message()}});
+      bytes.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  void parted(host::Parting, size_t) override {}
+
+ private:
+  io::Fd file_;
+};
+
+struct StdioFiles::Files {
+  explicit Files(io::Executor executor) : group(executor) {}
+
+  Output in;
+  Output out;
+  Output err;
+  std::unique_ptr<io::Stream> fifo;
+  io::TaskGroup group;
+};
+
+StdioFiles::StdioFiles(io::Engine& engine, std::string directory)
+    : engine_(engine), directory_(std::move(directory)) {}
+
+StdioFiles::~StdioFiles() = default;
+
+Result<host::KeptProcess::Users> StdioFiles::open(const std::string& container, host::Streams streams) {
+  auto files = std::make_unique<Files>(engine_.executor());
+  const std::string base = directory_ + "/" + container;
+  host::KeptProcess::Users users;
+  if (streams.in) {
+    const std::string path = base + ".in";
+    if (::mkfifo(path.c_str(), 0600) != 0 && errno != EEXIST) return sys_error("mkfifo " + path);
+    io::Fd fifo(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!fifo) return sys_error("open " + path);
+    files->fifo = engine_.adopt(std::move(fifo));
+    users.in = &files->in;
+  }
+  if (streams.out) {
+    const auto opened = files->out.open(base + ".out");
+    if (!opened) return opened.error();
+    users.out = &files->out;
+  }
+  if (streams.err) {
+    const auto opened = files->err.open(base + ".err");
+    if (!opened) return opened.error();
+    users.err = &files->err;
+  }
+  files_[container] = std::move(files);
+  return users;
+}
+
+void StdioFiles::feed(host::KeptProcess& process) {
+  const auto found = files_.find(process.container());
+  if (found == files_.end() || !found->second->fifo || !process.in) return;
+  Files& files = *found->second;
+  files.group.spawn("stdin of " + process.container().substr(0, 8), run(files, *process.in));
+}
+
+io::Task<> StdioFiles::run(Files& files, host::StreamEnd& to) {
+  std::array<std::byte, 16 * 1024> buffer{};
+  for (;;) {
+    // First, for a FIFO that nobody has opened yet reads as if it had ended.
+    const auto ready = co_await files.fifo->wait_readable();
+    if (!ready) break;
+    const auto got = co_await files.fifo->read_some(buffer);
+    if (!got || *got == 0) break;
+    const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), *got);
+    const bool written = co_await to.write(bytes);
+    if (!written) co_return;  // the VM has left
+  }
+  to.end_input();
+}
+
+io::Task<> StdioFiles::close(std::string container) {
+  const auto found = files_.find(container);
+  if (found == files_.end()) co_return;
+  const auto files = std::move(found->second);
+  files_.erase(found);
+  files->group.cancel();
+  co_await files->group.join();
+}
+
+io::Task<> StdioFiles::stop() {
+  while (!files_.empty()) co_await close(files_.begin()->first);
+}
+
+}  // namespace gcs::migration
