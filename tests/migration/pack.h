@@ -14,18 +14,19 @@ constexpr uint32_t kSchemaVersion = 1;
 /// "type.microsoft.com/" and the message's full name.
 std::string type_url(const google::protobuf::Message& message);
 
-google::protobuf::Any pack(const google::protobuf::Message& message);
+/// Wraps a saved payload, with its version set. The same payload gives the same bytes.
+google::protobuf::Any pack(const google::protobuf::Message& payload);
 
-/// Errors name the part: `invalid_argument` for one that is missing, of another type, or of another schema_version;
-/// `malformed` for bytes that are no such message.
-Result<> unpack_into(const google::protobuf::Any& packed, const char* part, google::protobuf::Message& message);
+/// The reverse. Errors name the part, which is where the Any stands: `invalid_argument` for one that is of another type
+/// or another schema_version, `malformed` for bytes that are no such message.
+Result<> unpack_into(const google::protobuf::Any& packed, const std::string& part, google::protobuf::Message& payload);
 
-template <class Message>
-Result<Message> unpack(const google::protobuf::Any& packed, const char* part) {
-  Message message;
-  const auto unpacked = unpack_into(packed, part, message);
+template <class Payload>
+Result<Payload> unpack(const google::protobuf::Any& packed, const std::string& part) {
+  Payload payload;
+  const auto unpacked = unpack_into(packed, part, payload);
   if (!unpacked) return unpacked.error();
-  return message;
+  return payload;
 }
 
 }  // namespace gcs::migration

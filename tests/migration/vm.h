@@ -6,6 +6,7 @@
 #include <string>
 
 #include "proto/migration.pb.h"
+#include "proto/migration_options.pb.h"
 #include "stdio/io/fd.h"
 #include "stdio/io/task.h"
 
@@ -38,8 +39,12 @@ class Vm {
  public:
   virtual ~Vm() = default;
 
-  /// Called for each event until the VM goes; not from within another of its calls.
+  /// Called for each event until the VM goes, also of one that is yet to be created; not from within another of its
+  /// calls. Replaces the listener before; an empty one ends that.
   virtual void on_event(std::function<void(const VmEvent&)> listener) = 0;
+
+  /// How the coming transfer is to be done; checked by the session. A VM leaves alone what it has no means for.
+  virtual void set_options(const InitializeOptions& /*options*/) {}
 
   /// How to make the same VM elsewhere: JSON, of which only the same kind of Vm knows the meaning.
   virtual std::string document() const = 0;
@@ -49,10 +54,11 @@ class Vm {
   virtual io::Task<Result<>> create(std::string document) = 0;
 
   /// Sends the VM through `transport`, a connected stream socket, or takes it from there. Returns when all of it is
-  /// there and stands still, here and there.
+  /// there and stands still, here and there. Its task is cancelled only as a last resort: what is left
+  /// may then only be stopped.
   virtual io::Task<Result<>> transfer(io::Fd transport) = 0;
 
-  /// Ends a transfer; without one it does nothing.
+  /// Ends a transfer, which then returns an error; without one it does nothing.
   virtual io::Task<Result<>> cancel() = 0;
 
   /// Runs (again): the destination after a transfer, the source after one that failed or is taken back.
