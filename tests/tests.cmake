@@ -19,6 +19,7 @@ endforeach()
 
 set_tests_properties(io_test task_test PROPERTIES LABELS io)
 
+include(tests/ttrpc/ttrpc.cmake)
 include(tests/host/host.cmake)
 include(tests/migration/migration.cmake)
 

@@ -1,0 +1,12 @@
+# ttrpc over streams: the RPC protocol of the host shims, both sides of it.
+file(GLOB ttrpc_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/ttrpc/*.cc)
+add_library(gcs_ttrpc STATIC ${ttrpc_sources})
+target_link_libraries(gcs_ttrpc PUBLIC gcs_io gcs_proto)
+target_precompile_headers(gcs_ttrpc REUSE_FROM gcs_io)
+
+foreach(source ${unit_tests})
+  get_filename_component(name ${source} NAME_WE)
+  if(name MATCHES "^ttrpc_")
+    target_link_libraries(${name} PRIVATE gcs_ttrpc)
+  endif()
+endforeach()
