@@ -1,7 +1,7 @@
 # A live migration as hosts do it: the session of a shim, and the VMs that it moves.
 file(GLOB migration_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/migration/*.cc)
 add_library(gcs_migration STATIC ${migration_sources})
-target_link_libraries(gcs_migration PUBLIC gcs_host_lib gcs_proto)
+target_link_libraries(gcs_migration PUBLIC gcs_host_lib gcs_ttrpc)
 target_precompile_headers(gcs_migration REUSE_FROM gcs_io)
 
 foreach(source ${unit_tests})

@@ -17,36 +17,6 @@ Result<Response> empty_response(const Result<>& done) {
   return Response();
 }
 
-template <class Request>
-Result<Request> parse(const std::string& payload) {
-  Request request;
-  if (request.ParseFromString(payload)) return request;
-  return Error(Errc::malformed, Request::descriptor()->name() + " does not parse");
-}
-
-template <class Request, class Response>
-using Method = io::Task<Result<Response>> (Service::*)(Request);
-
-template <class Request, class Response>
-io::Task<Result<std::string>> answer(Service& service, Method<Request, Response> method, std::string payload) {
-  auto request = parse<Request>(payload);
-  if (!request) co_return request.error();
-  const auto response = co_await (service.*method)(std::move(*request));
-  if (!response) co_return response.error();
-  co_return response->SerializeAsString();
-}
-
-template <class Request, class Response>
-Service::Unary handler(Service& service, Method<Request, Response> method) {
-  return [&service, method](std::string payload) { return answer(service, method, std::move(payload)); };
-}
-
-io::Task<Result<>> stream_events(Service& service, std::string payload, Service::Sink sink) {
-  auto request = parse<NotificationsRequest>(payload);
-  if (!request) co_return request.error();
-  co_return co_await service.notifications(std::move(*request), std::move(sink));
-}
-
 /// At most about 30 years, so that it can be added to a clock's time.
 Result<io::Clock::Duration> to_duration(const google::protobuf::Duration& duration) {
   constexpr int64_t kSecondsMax = 315'576'000'000;  // the message's own limit, 10000 years
@@ -70,22 +40,20 @@ Session::Options options_of(const Request& request) {
 
 }  // namespace
 
-std::map<std::string, Service::Unary> Service::unary() {
-  return {{"PrepareAndExportSandbox", handler(*this, &Service::prepare_and_export)},
-          {"ImportSandbox", handler(*this, &Service::import)},
-          {"PrepareSandbox", handler(*this, &Service::prepare)},
-          {"CreateDuplicateSocket", handler(*this, &Service::create_duplicate_socket)},
-          {"TransferSandbox", handler(*this, &Service::transfer)},
-          {"FinalizeSandbox", handler(*this, &Service::finalize)},
-          {"Cancel", handler(*this, &Service::cancel)},
-          {"Cleanup", handler(*this, &Service::cleanup)}};
-}
-
-std::map<std::string, Service::Stream> Service::streams() {
-  const Stream events = [this](std::string payload, Sink sink) {
-    return stream_events(*this, std::move(payload), std::move(sink));
-  };
-  return {{"Notifications", events}};
+void Service::add_to(ttrpc::Services& services) {
+  ttrpc::add_unary(services, kName, "PrepareAndExportSandbox", *this, &Service::prepare_and_export);
+  ttrpc::add_unary(services, kName, "ImportSandbox", *this, &Service::import);
+  ttrpc::add_unary(services, kName, "PrepareSandbox", *this, &Service::prepare);
+  ttrpc::add_unary(services, kName, "CreateDuplicateSocket", *this, &Service::create_duplicate_socket);
+  ttrpc::add_unary(services, kName, "TransferSandbox", *this, &Service::transfer);
+  ttrpc::add_unary(services, kName, "FinalizeSandbox", *this, &Service::finalize);
+  ttrpc::add_unary(services, kName, "Cancel", *this, &Service::cancel);
+  ttrpc::add_unary(services, kName, "Cleanup", *this, &Service::cleanup);
+  ttrpc::TypedStream<NotificationsRequest, NotificationsResponse> events =
+      [this](const ttrpc::CallInfo&, NotificationsRequest request, ttrpc::TypedSink<NotificationsResponse> sink) {
+        return notifications(std::move(request), sink);
+      };
+  ttrpc::add_stream<NotificationsRequest, NotificationsResponse>(services, kName, "Notifications", std::move(events));
 }
 
 io::Task<Result<PrepareAndExportSandboxResponse>> Service::prepare_and_export(PrepareAndExportSandboxRequest request) {
@@ -139,13 +107,14 @@ io::Task<Result<CleanupResponse>> Service::cleanup(CleanupRequest request) {
   co_return empty_response<CleanupResponse>(done);
 }
 
-io::Task<Result<>> Service::notifications(NotificationsRequest request, Sink sink) {
+io::Task<ttrpc::Status> Service::notifications(NotificationsRequest request,
+                                               ttrpc::TypedSink<NotificationsResponse> sink) {
   const auto subscription = session_.subscribe(request.session_id());
   if (!subscription) co_return classed(subscription.error());
   for (;;) {
     const auto event = co_await (*subscription)->next();
-    if (!event) co_return Result<>();
-    const auto taken = co_await sink(event->SerializeAsString());
+    if (!event) co_return ttrpc::Status();
+    const auto taken = co_await sink.send(*event);
     if (!taken) co_return taken.error();
   }
 }

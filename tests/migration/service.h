@@ -1,20 +1,12 @@
 #pragma once
 
-#include <functional>
-#include <map>
-#include <memory>
-#include <string>
-
 #include "tests/migration/session.h"
+#include "tests/ttrpc/typed.h"
 
 namespace gcs::migration {
 
-/// The Migration service as a ttrpc server plugs it in: bytes to bytes, by the method's name.
-///
-///     server.add(Service::kName, service.unary(), service.streams());
-///
-/// An error's code on the wire is that of rpc_error(). Thin: what a call does is the session's. References to the
-/// session, which outlives it, and from each running call to the service.
+/// The Migration service, as a ttrpc server takes it. Thin: what a call does is the session's. Refers to the session,
+/// which outlives it; each running call refers to the service.
 class Service {
  public:
   static constexpr const char* kName = "Migration";
@@ -23,16 +15,8 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  using Unary = std::function<io::Task<Result<std::string>>(std::string payload)>;
+  void add_to(ttrpc::Services& services);
 
-  /// Takes one message of a stream; an error, once the client is gone, ends the stream.
-  using Sink = std::function<io::Task<Result<>>(std::string message)>;
-  using Stream = std::function<io::Task<Result<>>(std::string payload, Sink sink)>;
-
-  std::map<std::string, Unary> unary();
-  std::map<std::string, Stream> streams();
-
-  // The same with messages.
   io::Task<Result<PrepareAndExportSandboxResponse>> prepare_and_export(PrepareAndExportSandboxRequest request);
   io::Task<Result<ImportSandboxResponse>> import(ImportSandboxRequest request);
   io::Task<Result<PrepareSandboxResponse>> prepare(PrepareSandboxRequest request);
@@ -43,7 +27,7 @@ class Service {
   io::Task<Result<CleanupResponse>> cleanup(CleanupRequest request);
 
   /// Gives events to `sink` until the session is cleaned up. Not to be awaited by what the session waits for.
-  io::Task<Result<>> notifications(NotificationsRequest request, Sink sink);
+  io::Task<ttrpc::Status> notifications(NotificationsRequest request, ttrpc::TypedSink<NotificationsResponse> sink);
 
  private:
   Session& session_;

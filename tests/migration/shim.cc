@@ -165,6 +165,7 @@ io::Task<Result<>> Shim::boot() {
   }
   state_ = State::live;
   life.group.spawn("bridge keeper", keep_bridge(life));
+  tell_present(true);
   co_return Result<>();
 }
 
@@ -376,8 +377,13 @@ bool Shim::patched() const {
   return true;
 }
 
+void Shim::tell_present(bool present) const {
+  if (on_present_) on_present_(present);
+}
+
 void Shim::set_migrating(bool migrating) {
   migrating_ = migrating;
+  tell_present(!migrating && (state_ == State::live || state_ == State::frozen));
   changed_.notify_all();
 }
 
@@ -409,6 +415,7 @@ io::Task<Result<>> Shim::resume() {
   if (!returned) life.group.spawn("bridge keeper", keep_bridge(life));
   changed_.notify_all();
   reopen_streams(life);
+  tell_present(true);
   co_return Result<>();
 }
 
@@ -435,6 +442,7 @@ io::Task<> Shim::leave() {
   state_ = State::empty;
   migrating_ = false;
   record_ = {};
+  tell_present(false);
   const auto life = std::move(life_);
   changed_.notify_all();
   if (!life) co_return;

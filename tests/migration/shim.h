@@ -33,6 +33,9 @@ class Shim final : public Sandbox {
   using Attendant = std::function<host::KeptProcess::Users(const ContainerRecord& container)>;
   void attend_with(Attendant attendant) { attendant_ = std::move(attendant); }
 
+  /// Told whether input may be given to the containers here: not while the VM is on its way, or somebody else's.
+  void on_present(std::function<void(bool present)> call) { on_present_ = std::move(call); }
+
   /// A VM was started here: takes its bridge.
   io::Task<Result<>> boot();
 
@@ -84,14 +87,16 @@ class Shim final : public Sandbox {
   io::Task<Result<>> adopt(Container& container);
   static void reopen_streams(Life& life);
   void reopen_soon(host::StreamEnd* stream);
+  void tell_present(bool present) const;
 
   io::Engine& engine_;
   io::Clock& clock_;
   io::TransportName transport_;
   State state_ = State::empty;
   bool migrating_ = false;
-  SandboxRecord record_;        // what was imported
+  SandboxRecord record_;  // what was imported
   Attendant attendant_;
+  std::function<void(bool)> on_present_;
   std::unique_ptr<Life> life_;  // null while empty
   io::Condition changed_;
   io::TaskGroup group_;

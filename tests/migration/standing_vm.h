@@ -22,6 +22,9 @@ class StandingVm final : public Vm {
   StandingVm(io::Engine& engine, io::Clock& clock, Plan plan);
   ~StandingVm() override;
 
+  /// May be changed between transfers.
+  Plan& plan() { return plan_; }
+
   void on_event(std::function<void(const VmEvent&)> listener) override { listener_ = std::move(listener); }
   std::string document() const override;
   io::Task<Result<>> create(std::string document) override;

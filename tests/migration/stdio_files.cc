@@ -40,11 +40,12 @@ struct StdioFiles::Files {
   Output out;
   Output err;
   std::unique_ptr<io::Stream> fifo;
+  bool fed = false;
   io::TaskGroup group;
 };
 
 StdioFiles::StdioFiles(io::Engine& engine, std::string directory)
-    : engine_(engine), directory_(std::move(directory)) {}
+    : engine_(engine), directory_(std::move(directory)), changed_(engine.executor(), "stdin files") {}
 
 StdioFiles::~StdioFiles() = default;
 
@@ -76,17 +77,20 @@ Result<host::KeptProcess::Users> StdioFiles::open(const std::string& container, 
 
 void StdioFiles::feed(host::KeptProcess& process) {
   const auto found = files_.find(process.container());
-  if (found == files_.end() || !found->second->fifo || !process.in) return;
+  if (found == files_.end() || !found->second->fifo || !process.in || found->second->fed) return;
   Files& files = *found->second;
+  files.fed = true;
   files.group.spawn("stdin of " + process.container().substr(0, 8), run(files, *process.in));
 }
 
 io::Task<> StdioFiles::run(Files& files, host::StreamEnd& to) {
   std::array<std::byte, 16 * 1024> buffer{};
+  auto may_read = [this] { return !paused_; };
   for (;;) {
     // First, for a FIFO that nobody has opened yet reads as if it had ended.
     const auto ready = co_await files.fifo->wait_readable();
     if (!ready) break;
+    co_await changed_.wait(may_read);
     const auto got = co_await files.fifo->read_some(buffer);
     if (!got || *got == 0) break;
     const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), *got);
@@ -94,6 +98,11 @@ io::Task<> StdioFiles::run(Files& files, host::StreamEnd& to) {
     if (!written) co_return;  // the VM has left
   }
   to.end_input();
+}
+
+void StdioFiles::pause(bool paused) {
+  paused_ = paused;
+  changed_.notify_all();
 }
 
 io::Task<> StdioFiles::close(std::string container) {

@@ -22,8 +22,11 @@ class StdioFiles {
   /// For a container that is about to be started or claimed; makes the files that are missing.
   Result<host::KeptProcess::Users> open(const std::string& container, host::Streams streams);
 
-  /// Begins to feed a process with stdin, which outlives that or close().
+  /// Begins to feed a process with stdin, which outlives that or close(). Once for each open().
   void feed(host::KeptProcess& process);
+
+  /// While paused, no input is read: it is left in the FIFO for another host.
+  void pause(bool paused);
 
   io::Task<> close(std::string container);
   io::Task<> stop();
@@ -37,6 +40,8 @@ class StdioFiles {
   io::Engine& engine_;
   std::string directory_;
   std::map<std::string, std::unique_ptr<Files>> files_;
+  bool paused_ = false;
+  io::Condition changed_;
 };
 
 }  // namespace gcs::migration

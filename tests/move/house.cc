@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/host/control_socket.h"
+
 namespace gcs::testing {
 namespace {
 
@@ -16,7 +18,7 @@ AgentSettings settings_from_environment() {
   for (const auto& [name, value] :
        {std::pair{"GCS", &settings.binary}, {"RUNTIME", &settings.runtime}, {"IO", &settings.engine}}) {
     const char* set = std::getenv(name);
-    if (set == nullptr) FAIL(name << " is not set: run these by ctest");
+    if (set == nullptr) FAIL(std::string(name) << " is not set: run these by ctest");
     *value = set;
   }
   return settings;
@@ -76,13 +78,53 @@ std::string Passenger::next_line() {
   return line;
 }
 
-House::Side::Side(House& house, std::string its_name)
-    : name(std::move(its_name)),
+House::Side::Side(House& its_house, const std::string& name)
+    : house(its_house),
+      socket("/run/" + name + ".ttrpc"),
       shim(house.loop.engine(), house.loop.clock(), *io::parse_transport(kAgentTransport)),
-      vm(house.loop.engine(), house.loop.clock(),
-         {.memory = 1u << 20, .on_progress = nullptr, .on_blackout = [this] {
-            return shim.break_off();
-          }}) {}
+      vm(house.loop.engine(), house.loop.clock(), {}),
+      session(
+          house.loop.engine(), house.loop.clock(), [] { return std::chrono::system_clock::now(); }, vm, shim),
+      service(session),
+      server(house.loop.executor(), house.loop.clock(), services) {
+  vm.plan().memory = 1u << 20;
+  vm.plan().on_blackout = [this] { return shim.break_off(); };
+  service.add_to(services);
+  shim.attend_with([this](const migration::ContainerRecord& container) {
+    for (const auto& passenger : house.passengers) {
+      if (passenger->id() == container.id) return passenger->users();
+    }
+    FAIL("nobody knows container " << container.id);
+    return host::KeptProcess::Users();
+  });
+  auto listener = host::listen_control(house.loop.engine(), socket);
+  REQUIRE_MESSAGE(listener, listener.error().message());
+  server.listen(std::move(*listener));
+}
+
+std::unique_ptr<ttrpc::Client> House::Side::dial() {
+  auto stream = house.loop.run(host::dial_control(house.loop.engine(), socket));
+  REQUIRE_MESSAGE(stream, stream.error().message());
+  return std::make_unique<ttrpc::Client>(house.loop.executor(), house.loop.clock(), std::move(*stream));
+}
+
+io::Task<> House::Side::stop() {
+  co_await server.stop();
+  co_await session.stop();
+  co_await shim.stop();
+}
+
+migration::Outcome House::migrate(Side& from, Side& to, const std::function<void(migration::Orchestrator&)>& act) {
+  const auto source = from.dial();
+  const auto destination = to.dial();
+  migration::Orchestrator orchestrator(loop.engine(), loop.clock(), *source, *destination);
+  if (act) act(orchestrator);
+  const auto outcome = loop.run(orchestrator.migrate("session " + std::to_string(++migrations), "sandbox"));
+  loop.run(source->stop());
+  loop.run(destination->stop());
+  REQUIRE_MESSAGE(outcome, outcome.error().message());
+  return *outcome;
+}
 
 House::House() : agent(started()), verdict(false), a(*this, "a"), b(*this, "b") {
   const auto booted = loop.run(a.shim.boot());
@@ -90,8 +132,8 @@ House::House() : agent(started()), verdict(false), a(*this, "a"), b(*this, "b") 
 }
 
 House::~House() {
-  loop.run(a.shim.stop());
-  loop.run(b.shim.stop());
+  loop.run(a.stop());
+  loop.run(b.stop());
   const auto stopped = agent.stop();
   CHECK_MESSAGE(stopped, stopped.error().message());
   if (!verdict.clean()) verdict.print();
@@ -103,21 +145,13 @@ Passenger& House::board(Side& side, const std::string& name, Passenger::Job job)
   Passenger& passenger = *passengers.back();
   const auto pid = loop.run(side.shim.start(passenger.spec(), passenger.streams(), passenger.users()));
   REQUIRE_MESSAGE(pid, pid.error().message());
-  side.shim.process(passenger.id())->out->set_pace(kPace);
   return passenger;
-}
-
-void House::claim_all(Side& side) {
-  for (const auto& passenger : passengers) {
-    const auto claimed = side.shim.claim(passenger->id(), passenger->users());
-    REQUIRE_MESSAGE(claimed, claimed.error().message());
-    side.shim.process(passenger->id())->out->set_pace(kPace);
-  }
 }
 
 void House::see_all_go_on(Side& side) {
   for (const auto& passenger : passengers) {
     if (passenger->job() == Passenger::Job::wait) continue;
+    side.shim.process(passenger->id())->out->set_pace(kPace);
     uint64_t due = passenger->position() + kSome;
     if (passenger->streams().in) {
       const std::string line = passenger->next_line();

@@ -5,10 +5,13 @@
 #include <vector>
 
 #include "tests/chaos/watched_stream.h"
+#include "tests/migration/orchestrator.h"
+#include "tests/migration/service.h"
 #include "tests/migration/shim.h"
 #include "tests/migration/standing_vm.h"
 #include "tests/support/agent.h"
 #include "tests/support/loop.h"
+#include "tests/ttrpc/server.h"
 
 namespace gcs::testing {
 
@@ -65,19 +68,29 @@ class House {
   House();
   ~House();
 
-  /// A host: its shim, and the VM as it sees it.
+  /// A host: its shim, the VM as it sees it, and its Migration service.
   struct Side {
-    Side(House& house, std::string its_name);
-    std::string name;
+    Side(House& house, const std::string& name);
+
+    /// A new connection to its service.
+    std::unique_ptr<ttrpc::Client> dial();
+    io::Task<> stop();
+
+    House& house;
+    std::string socket;
     migration::Shim shim;
     migration::StandingVm vm;
+    migration::Session session;
+    migration::Service service;
+    ttrpc::Services services;
+    ttrpc::Server server;
   };
+
+  /// A whole migration through the services. `act` runs once the orchestrator is made, before it begins.
+  migration::Outcome migrate(Side& from, Side& to, const std::function<void(migration::Orchestrator&)>& act = nullptr);
 
   /// Starts a container on the host that has the VM.
   Passenger& board(Side& side, const std::string& name, Passenger::Job job);
-
-  /// Every container is claimed by those who judge it.
-  void claim_all(Side& side);
 
   /// Waits until every stream has gone on: writers by some more lines, echoes by one that is fed now.
   void see_all_go_on(Side& side);
@@ -91,6 +104,7 @@ class House {
   Side a;
   Side b;
   std::vector<std::unique_ptr<Passenger>> passengers;
+  int migrations = 0;
 };
 
 }  // namespace gcs::testing

@@ -13,7 +13,6 @@ void hand_over(House& house, House::Side& from, House::Side& to) {
   REQUIRE_MESSAGE(saved, saved.error().message());
   const auto imported = to.shim.import("sandbox", *saved);
   REQUIRE_MESSAGE(imported, imported.error().message());
-  house.claim_all(to);
   from.shim.set_migrating(true);
   house.loop.run(from.shim.break_off());
   house.loop.run(from.shim.leave());
@@ -82,7 +81,6 @@ TEST_CASE("move: exits before, during and after the blackout are each learned on
   early.tell_to_exit();
   CHECK(*house.loop.run(house.a.shim.exited(early.id())) == 7);  // frozen, but the bridge is there
   REQUIRE(house.b.shim.import("sandbox", *saved));
-  house.claim_all(house.b);
   house.a.shim.set_migrating(true);
   house.loop.run(house.a.shim.break_off());
   meanwhile.tell_to_exit();

@@ -66,6 +66,24 @@ void add_stream(Services& services, const std::string& service, const std::strin
       }));
 }
 
+template <class Object, class Request, class Response>
+io::Task<Answer<Response>> run_member(Object& object, io::Task<Result<Response>> (Object::*member)(Request),
+                                      Request request) {
+  auto response = co_await (object.*member)(std::move(request));
+  if (!response) co_return response.error();
+  co_return std::move(*response);
+}
+
+/// A unary method that is a member function of an object, which outlives its calls.
+template <class Object, class Request, class Response>
+void add_unary(Services& services, const std::string& service, const std::string& method, Object& object,
+               io::Task<Result<Response>> (Object::*member)(Request)) {
+  TypedUnary<Request, Response> handler = [&object, member](const CallInfo&, Request request) {
+    return run_member(object, member, std::move(request));
+  };
+  add_unary<Request, Response>(services, service, method, std::move(handler));
+}
+
 template <class Response>
 io::Task<Answer<Response>> received(io::Task<Answer<std::string>> answered) {
   const auto bytes = co_await std::move(answered);

@@ -1,0 +1,51 @@
+#include "tests/migration/shim_server.h"
+
+#include <unistd.h>
+
+#include "stdio/io/log.h"
+#include "tests/host/control_socket.h"
+
+namespace gcs::migration {
+
+ShimServer::ShimServer(io::Engine& engine, io::Clock& clock, io::TransportName transport, std::string stdio, Vm& vm)
+    : engine_(engine),
+      files_(engine, std::move(stdio)),
+      shim_(engine, clock, std::move(transport)),
+      session_(
+          engine, clock, [] { return std::chrono::system_clock::now(); }, vm, shim_),
+      migration_(session_),
+      service_(shim_, files_, vm),
+      server_(engine.executor(), clock, services_) {
+  migration_.add_to(services_);
+  service_.add_to(services_);
+  shim_.attend_with([this](const ContainerRecord& container) {
+    const host::StreamPorts& ports = container.init.ports;
+    const auto users = files_.open(container.id, {ports.in != 0, ports.out != 0, ports.err != 0});
+    if (users) return *users;
+    log::warn("streams are not attended", {{"container", container.id}, {"error", users.error().message()}});
+    return host::KeptProcess::Users();
+  });
+  shim_.on_present([this](bool present) {
+    files_.pause(!present);
+    if (!present) return;
+    for (const std::string& id : shim_.containers()) files_.feed(*shim_.process(id));
+  });
+}
+
+Result<> ShimServer::listen(const std::string& path) {
+  auto listener = host::listen_control(engine_, path);
+  if (!listener) return listener.error();
+  path_ = path;
+  server_.listen(std::move(*listener));
+  return {};
+}
+
+io::Task<> ShimServer::stop() {
+  co_await server_.stop();
+  co_await session_.stop();
+  co_await files_.stop();
+  co_await shim_.stop();
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+}  // namespace gcs::migration
