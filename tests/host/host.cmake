@@ -6,7 +6,7 @@ target_link_libraries(gcs_host_lib PUBLIC gcs_io)
 target_precompile_headers(gcs_host_lib REUSE_FROM gcs_io)
 
 add_executable(gcs-host ${CMAKE_SOURCE_DIR}/tests/host/main.cc)
-target_link_libraries(gcs-host PRIVATE gcs_host_lib)
+target_link_libraries(gcs-host PRIVATE gcs_migration)
 target_precompile_headers(gcs-host REUSE_FROM gcs_io)
 
 # The guest's side in a few lines, for the tests of the companion itself.

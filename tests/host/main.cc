@@ -15,6 +15,7 @@
 #include "tests/host/remote_host.h"
 #include "tests/host/replay.h"
 #include "tests/host/serve.h"
+#include "tests/migration/commands.h"
 
 namespace gcs::host {
 namespace {
@@ -152,6 +153,16 @@ io::Task<Result<int>> serve_guest(Program& program) {
   co_return result;
 }
 
+io::Task<Result<int>> about_migration(Program& program, Interrupt& interrupt) {
+  const std::string& command = program.options.command;
+  migration::Program same{program.options, program.transport, program.engine, program.clock, program.signals};
+  // Beside co_await, GCC 12 would destroy what ?: makes twice.
+  auto task = command == "serve"     ? migration::serve_shim(same)
+              : command == "migrate" ? migration::migrate(same)
+                                     : interrupt.guard(migration::ask_shim(same));
+  co_return co_await std::move(task);
+}
+
 io::Task<> run(Program& program, std::optional<int>& status) {
   // Whoever passes signals on takes them over from this, and gives them back.
   Interrupt interrupt(program.engine.executor());
@@ -159,9 +170,11 @@ io::Task<> run(Program& program, std::optional<int>& status) {
     if (number != SIGWINCH && number != SIGCONT) interrupt.raise(number);
   });
   const std::string& command = program.options.command;
-  auto task = command == "replay"  ? replay(program, interrupt)
-              : command == "serve" ? serve_guest(program)
-                                   : ask(program, interrupt);
+  const bool migration = !program.options.ttrpc.empty() || !program.options.sockets.empty();
+  auto task = migration             ? about_migration(program, interrupt)
+              : command == "replay" ? replay(program, interrupt)
+              : command == "serve"  ? serve_guest(program)
+                                    : ask(program, interrupt);
   const auto result = co_await std::move(task);
   program.signals.exchange(nullptr);
   if (result) {

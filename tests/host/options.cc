@@ -25,6 +25,13 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   stacks, poweroff             the guest's tasks; the end of the VM
   replay FILE…                 plays recorded conversations and compares the answers
 
+  serve --ttrpc SOCK           a shim whose VM can move: bridge, containers, the Migration service
+      --stdio DIR              their streams are the files ID.in, ID.out, ID.err there (default: here)
+      --incoming               the VM comes from another shim
+  start [FLAGS of run] SOCK ID CMD…           a container of that shim
+  wait SOCK ID, signal SOCK ID N, remove SOCK ID, list SOCK
+  migrate FROM TO              moves the VM from one shim to another, with its containers; Ctrl-C takes it back
+
 T is unix:/path (port P is the socket /path_P) or vsock; default unix:/run/gcs-host/vm. Where a server listens on the
 control socket (default /run/gcs-host/control, or $GCS_HOST_SOCKET) and no transport is named, commands use its bridge;
 otherwise, and with --save or resume, each waits for the guest on a bridge of its own.
@@ -96,8 +103,7 @@ Result<io::EngineKind> engine_of(const std::string& name) {
   return bad("-io=" + name + " is none of auto, uring, epoll");
 }
 
-Result<> global_flag(Arguments& arguments, Options& options) {
-  const std::string flag = arguments.take_flag();
+Result<> global_flag(const std::string& flag, Arguments& arguments, Options& options) {
   if (flag == "v") {
     options.verbose = true;
     return {};
@@ -153,18 +159,21 @@ const std::vector<Flag>& flags() {
   using O = Options;
   using S = const std::string&;
   static const std::vector<Flag> list = {
-      {"run exec uvm", "i", false, [](O& o, S) { return turn(o.interactive, true); }},
-      {"run exec uvm", "t", false, [](O& o, S) { return turn(o.container.command.terminal, true); }},
-      {"run exec uvm", "e", true, [](O& o, S v) { return append(o.container.command.env, v); }},
-      {"run exec uvm", "w", true, [](O& o, S v) { return store(o.container.command.cwd, v); }},
+      {"run exec uvm start", "i", false, [](O& o, S) { return turn(o.interactive, true); }},
+      {"run exec uvm start", "t", false, [](O& o, S) { return turn(o.container.command.terminal, true); }},
+      {"run exec uvm start", "e", true, [](O& o, S v) { return append(o.container.command.env, v); }},
+      {"run exec uvm start", "w", true, [](O& o, S v) { return store(o.container.command.cwd, v); }},
       {"run exec uvm", "save", true, [](O& o, S v) { return store(o.save, v); }},
-      {"run", "layer", true, [](O& o, S v) { return append(o.container.layers, v); }},
+      {"run start", "layer", true, [](O& o, S v) { return append(o.container.layers, v); }},
       {"run", "name", true, [](O& o, S v) { return store(o.container.id, v); }},
-      {"run", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
-      {"run", "memory", true, set_memory},
-      {"run", "ro", false, [](O& o, S) { return turn(o.container.read_only, true); }},
+      {"run start", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
+      {"run start", "memory", true, set_memory},
+      {"run start", "ro", false, [](O& o, S) { return turn(o.container.read_only, true); }},
       {"run", "rm", false, [](O& o, S) { return turn(o.keep, false); }},
       {"run", "keep", false, [](O& o, S) { return turn(o.keep, true); }},
+      {"serve", "ttrpc", true, [](O& o, S v) { return store(o.ttrpc, v); }},
+      {"serve", "stdio", true, [](O& o, S v) { return store(o.stdio, v); }},
+      {"serve", "incoming", false, [](O& o, S) { return turn(o.incoming, true); }},
       {"shutdown", "force", false, [](O& o, S) { return turn(o.force, true); }},
   };
   return list;
@@ -176,6 +185,9 @@ bool takes(const Flag& flag, const std::string& command) {
 
 Result<> command_flag(Arguments& arguments, Options& options) {
   const std::string name = arguments.take_flag();
+  if (options.command == "serve" && (name == "v" || name == "socket" || name == "transport" || name == "io")) {
+    return global_flag(name, arguments, options);
+  }
   if (name == "socket" || name == "transport") return bad("-" + name + " goes before the command");
   for (const Flag& flag : flags()) {
     if (name != flag.name || !takes(flag, options.command)) continue;
@@ -192,11 +204,32 @@ Result<> command_flag(Arguments& arguments, Options& options) {
   return bad("unknown flag -" + name + " of " + options.command);
 }
 
+/// How many shims a command speaks to.
+size_t shims_of(const std::string& command) {
+  if (command == "migrate") return 2;
+  for (const char* name : {"start", "wait", "signal", "remove", "list"}) {
+    if (command == name) return 1;
+  }
+  return 0;
+}
+
+Result<uint32_t> signal_of(const std::string& text) {
+  uint32_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc() || end != text.data() + text.size()) return bad("\"" + text + "\" is no signal's number");
+  return number;
+}
+
 Result<> positionals(Arguments& arguments, Options& options) {
   const std::string& command = options.command;
-  const bool takes_id =
-      command == "exec" || command == "ps" || command == "stats" || command == "shutdown" || command == "delete";
-  const bool takes_program = command == "run" || command == "exec" || command == "uvm";
+  const bool takes_id = command == "exec" || command == "ps" || command == "stats" || command == "shutdown" ||
+                        command == "delete" || command == "start" || command == "wait" || command == "signal" ||
+                        command == "remove";
+  const bool takes_program = command == "run" || command == "exec" || command == "uvm" || command == "start";
+  for (size_t i = 0; i < shims_of(command); ++i) {
+    if (!arguments.more()) return bad(command + " wants the socket of a shim");
+    options.sockets.push_back(arguments.take());
+  }
   if (takes_id) {
     if (!arguments.more()) return bad(command + " wants a container's id");
     options.container.id = arguments.take();
@@ -211,7 +244,14 @@ Result<> positionals(Arguments& arguments, Options& options) {
   }
   if (command == "replay") options.files = arguments.rest();
   if (command == "replay" && options.files.empty()) return bad("replay wants files");
-  if (command == "run" && options.container.layers.empty()) return bad("run wants at least one --layer");
+  if (command == "signal") {
+    if (!arguments.more()) return bad("signal wants a number");
+    const auto number = signal_of(arguments.take());
+    if (!number) return number.error();
+    options.signal = *number;
+  }
+  const bool creates = command == "run" || command == "start";
+  if (creates && options.container.layers.empty()) return bad(command + " wants at least one --layer");
   if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");
   if (!options.save.empty() && !options.socket.empty())
     return bad("what is saved or resumed has a bridge of its own, no -socket");
@@ -220,7 +260,7 @@ Result<> positionals(Arguments& arguments, Options& options) {
 
 bool known(const std::string& command) {
   for (const char* name : {"serve", "run", "exec", "uvm", "resume", "ps", "stats", "shutdown", "delete", "stacks",
-                           "poweroff", "replay", "help"}) {
+                           "poweroff", "replay", "help", "start", "wait", "signal", "remove", "list", "migrate"}) {
     if (command == name) return true;
   }
   return false;
@@ -240,14 +280,15 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
       options.command = "help";
       return options;
     }
-    const auto taken = global_flag(walk, options);
+    const std::string flag = walk.take_flag();
+    const auto taken = global_flag(flag, walk, options);
     if (!taken) return taken.error();
   }
   if (!walk.more()) return bad("no command; try gcs-host help");
   options.command = walk.take();
   if (!known(options.command)) return bad("unknown command \"" + options.command + "\"; try gcs-host help");
   while (walk.at_flag()) {
-    const auto taken = options.command == "serve" ? global_flag(walk, options) : command_flag(walk, options);
+    const auto taken = command_flag(walk, options);
     if (!taken) return taken.error();
   }
   const auto rest = positionals(walk, options);

@@ -23,6 +23,12 @@ struct Options {
   bool force = false;  ///< `shutdown`
   std::string save;    ///< the file for, or from, a predecessor; the bridge is then our own
   std::vector<std::string> files;
+
+  std::string ttrpc;                 ///< `serve` as a shim whose VM can move: its services' socket
+  std::string stdio = ".";           ///< of that: where the streams of containers are files
+  bool incoming = false;             ///< of that: the VM is yet to come from another
+  std::vector<std::string> sockets;  ///< shims that `migrate` and their clients ask
+  uint32_t signal = 0;
 };
 
 constexpr const char* kDefaultSocket = "/run/gcs-host/control";

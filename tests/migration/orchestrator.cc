@@ -192,10 +192,9 @@ io::Task<Result<>> Orchestrator::roll_back() {
   co_return co_await finish(source_, FINALIZE_ACTION_RESUME);
 }
 
-io::Task<> Orchestrator::cancel() {
+void Orchestrator::cancel() {
   cancelled_ = true;
   changed_.notify_all();
-  co_return;
 }
 
 io::Task<Result<Outcome>> Orchestrator::migrate(std::string session, std::string sandbox) {

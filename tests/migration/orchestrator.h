@@ -50,7 +50,7 @@ class Orchestrator {
   io::Task<Result<Outcome>> migrate(std::string session, std::string sandbox);
 
   /// Ends the transfer under way: the outcome is then a roll-back.
-  io::Task<> cancel();
+  void cancel();
 
  private:
   struct Side {
