@@ -88,6 +88,7 @@ struct Move {
 /// that
 ///   (a) a destination that has not got its VM cannot be resumed: there it is tried, and fails in the hypervisor;
 ///   (b) Cancel after a Finalize is refused and changes nothing: there it leaves Finalized for good (H8).
+///   (c) an empty session id never gets here, also when idle: there it passes for the session that is none (H11).
 /// What failed while `finalize_*` worked may be done again, and goes on where it stopped (H7).
 Result<Move> on_call(State state, Call call, Side side, const Facts& facts);
 

@@ -31,7 +31,8 @@ io::Task<> Session::run_transfer(io::Clock::TimePoint socket_deadline) {
     record_.transferred = true;
     apply(Event::transfer_done);
   } else {
-    log::error("transfer failed", {{"session", id_}, {"error", moved.error().message()}});
+    const auto level = state_ == State::transferring ? log::Level::error : log::Level::info;
+    log::write(level, "transfer ended early", {{"session", id_}, {"error", moved.error().message()}});
     apply(Event::transfer_failed);
   }
 }
