@@ -10,7 +10,6 @@
 #include "proto/save/scsi.pb.h"
 #include "proto/save/vm.pb.h"
 #include "tests/migration/init_options.h"
-#include "tests/migration/rpc_error.h"
 #include "tests/migration/saved_sandbox.h"
 
 using namespace gcs::migration;
@@ -221,28 +220,4 @@ TEST_CASE("options: a value that does not fit is refused, and its field named") 
     CHECK(check(options).error().code() == Errc::invalid_argument);
     CHECK(begins(check(options).error(), "init_options.memory_transfer_throttle_params.throttling_scale"));
   }
-}
-
-TEST_CASE("errors: each has the code that other hosts give its class") {
-  const std::vector<std::pair<Errc, int>> table = {{Errc::invalid_argument, 3},
-                                                   {Errc::malformed, 13},
-                                                   {Errc::unsupported, 12},
-                                                   {Errc::not_implemented, 12},
-                                                   {Errc::container_not_found, 5},
-                                                   {Errc::process_not_found, 5},
-                                                   {Errc::not_found, 5},
-                                                   {Errc::already_exists, 6},
-                                                   {Errc::already_stopped, 9},
-                                                   {Errc::wrong_state, 9},
-                                                   {Errc::timed_out, 4},
-                                                   {Errc::exhausted, 8},
-                                                   {Errc::disconnected, 14},
-                                                   {Errc::version, 9},
-                                                   {Errc::internal, 2}};
-  for (const auto& [code, wanted] : table) {
-    CAPTURE(to_string(code));
-    CHECK(rpc_error(Error(code, "text")).code == wanted);
-  }
-  CHECK(rpc_error(Error(Errc::wrong_state, "text")).message == "text");
-  CHECK(rpc_error(Error(Errc::malformed, "text")).message == "ttrpc: error unmarshalling payload: text");
 }

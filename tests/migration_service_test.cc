@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include "tests/migration/rpc_error.h"
 #include "tests/migration/service.h"
 #include "tests/support/migration_house.h"
 
@@ -9,22 +8,41 @@ using gcs::Errc;
 using gcs::Error;
 using gcs::Result;
 using gcs::testing::MigrationHouse;
+using gcs::ttrpc::Answer;
+using gcs::ttrpc::Status;
 namespace io = gcs::io;
+namespace ttrpc = gcs::ttrpc;
 
 namespace {
 
 struct House : MigrationHouse {
   Service service{session};
+  ttrpc::Services services;
+  const ttrpc::CallInfo info;
+
+  House() { service.add_to(services); }
+
+  const ttrpc::Services::Handler& handler(const std::string& method) {
+    const auto found = services.find(Service::kName, method);
+    REQUIRE(found);
+    return **found;
+  }
+  Answer<std::string> call_with(const std::string& method, std::string bytes) {
+    return loop.run(std::get<ttrpc::UnaryHandler>(handler(method))(info, std::move(bytes)));
+  }
+  io::Task<Status> stream(std::string bytes, ttrpc::MessageSink& sink) {
+    return std::get<ttrpc::StreamHandler>(handler("Notifications"))(info, std::move(bytes), sink);
+  }
 
   template <class Request>
-  Result<std::string> call(const std::string& method, const Request& request) {
-    return loop.run(service.unary().at(method)(request.SerializeAsString()));
+  Answer<std::string> call(const std::string& method, const Request& request) {
+    return call_with(method, request.SerializeAsString());
   }
   /// The code on the wire; 0 for a success.
   template <class Request>
   int code(const std::string& method, const Request& request) {
     const auto answer = call(method, request);
-    return answer ? 0 : rpc_error(answer.error()).code;
+    return answer ? 0 : static_cast<int>(answer.status().code);
   }
 };
 
@@ -35,19 +53,16 @@ Request of(const std::string& id) {
   return request;
 }
 
-struct Received {
+struct Received final : ttrpc::MessageSink {
   std::vector<NotificationsResponse> events;
   bool gone = false;
 
-  static io::Task<Result<>> take(Received& received, std::string message) {
-    if (received.gone) co_return Error(Errc::disconnected, "the client is gone");
+  io::Task<Result<>> send(std::string message) override {
+    if (gone) co_return Error(Errc::disconnected, "the client is gone");
     NotificationsResponse event;
     REQUIRE(event.ParseFromString(message));
-    received.events.push_back(event);
+    events.push_back(event);
     co_return Result<>();
-  }
-  Service::Sink sink() {
-    return [this](std::string message) { return take(*this, std::move(message)); };
   }
 };
 
@@ -105,17 +120,17 @@ TEST_CASE("service: errors have the codes of other hosts") {
 
 TEST_CASE("service: a payload that is no request is an error of every method, in the framework's words") {
   House house;
-  for (const auto& [name, method] : house.service.unary()) {
+  for (const char* name : {"PrepareAndExportSandbox", "ImportSandbox", "PrepareSandbox", "CreateDuplicateSocket",
+                           "TransferSandbox", "FinalizeSandbox", "Cancel", "Cleanup"}) {
     CAPTURE(name);
-    const auto answer = house.loop.run(method("\x0a\x7f"));
+    const auto answer = house.call_with(name, "\x0a\x7f");
     REQUIRE_FALSE(answer);
-    CHECK(rpc_error(answer.error()).code == 13);
-    CHECK(rpc_error(answer.error()).message.find("ttrpc: error unmarshalling payload: ") == 0);
+    CHECK(answer.status().code == ttrpc::Code::internal);
+    CHECK(answer.status().message.find("ttrpc: error unmarshalling payload: ") == 0);
   }
   Received received;
-  const auto streamed = house.loop.run(house.service.streams().at("Notifications")("\x0a\x7f", received.sink()));
-  REQUIRE_FALSE(streamed);
-  CHECK(rpc_error(streamed.error()).code == 13);
+  const Status streamed = house.loop.run(house.stream("\x0a\x7f", received));
+  CHECK(streamed.code == ttrpc::Code::internal);
 }
 
 TEST_CASE("service: a timeout that is no duration is refused by name, a huge one is taken") {
@@ -130,7 +145,7 @@ TEST_CASE("service: a timeout that is no duration is refused by name, a huge one
   request.mutable_timeout()->set_nanos(0);
   request.mutable_timeout()->set_seconds(315'576'000'001);
   CHECK(house.code("TransferSandbox", request) == 3);
-  CHECK(house.call("TransferSandbox", request).error().message().find("timeout") == 0);
+  CHECK(house.call("TransferSandbox", request).status().message.find("timeout") == 0);
   request.mutable_timeout()->set_seconds(315'576'000'000);
   CHECK(house.code("TransferSandbox", request) == 0);
   house.pass(std::chrono::minutes(29));
@@ -143,7 +158,7 @@ TEST_CASE("service: a stream of events ends in order with the Cleanup") {
   house.vm.tell(PHASE_SETUP_DONE);
   Received received;
   const std::string request = of<NotificationsRequest>("s").SerializeAsString();
-  auto stream = house.loop.start(house.service.streams().at("Notifications")(request, received.sink()));
+  auto stream = house.loop.start(house.stream(request, received));
   house.loop.settle();
   house.vm.tell(PHASE_TRANSFER_IN_PROGRESS);
   house.loop.settle();
@@ -156,7 +171,7 @@ TEST_CASE("service: a stream of events ends in order with the Cleanup") {
   REQUIRE(house.cleanup());
   house.loop.settle();
   REQUIRE(stream.done());
-  CHECK(stream.value());
+  CHECK(stream.value().ok());
 }
 
 TEST_CASE("service: a client that has gone is no subscriber any more") {
@@ -164,13 +179,13 @@ TEST_CASE("service: a client that has gone is no subscriber any more") {
   REQUIRE(house.exported());
   Received received;
   received.gone = true;
-  NotificationsRequest request = of<NotificationsRequest>("s");
-  auto stream = house.loop.start(house.service.notifications(request, received.sink()));
+  const std::string request = of<NotificationsRequest>("s").SerializeAsString();
+  auto stream = house.loop.start(house.stream(request, received));
   house.loop.settle();
   house.vm.tell(PHASE_SETUP_DONE);
   house.loop.settle();
   REQUIRE(stream.done());
-  CHECK(stream.value().error().code() == Errc::disconnected);
+  CHECK(stream.value().code == ttrpc::Code::unavailable);
   house.pass(std::chrono::minutes(31));
   CHECK(house.session.state() == State::idle);
 }
@@ -179,8 +194,7 @@ TEST_CASE("service: Notifications of no session is an error, not a crash (H11)")
   House house;
   for (const char* id : {"", "s"}) {
     Received received;
-    const auto done = house.loop.run(house.service.notifications(of<NotificationsRequest>(id), received.sink()));
-    REQUIRE_FALSE(done);
-    CHECK(rpc_error(done.error()).code == 3);
+    const Status done = house.loop.run(house.stream(of<NotificationsRequest>(id).SerializeAsString(), received));
+    CHECK(done.code == ttrpc::Code::invalid_argument);
   }
 }

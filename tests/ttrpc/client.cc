@@ -142,7 +142,7 @@ io::Task<> Client::read() {
     std::string_view bytes(buffer.data(), *got);
     while (const auto frame = parser_.take(bytes)) {
       const auto inbox = take(*frame);
-      if (inbox && inbox->held() > kBacklog) co_await hold_back(inbox);
+      if (inbox && !inbox->ended() && inbox->held() > kBacklog) co_await hold_back(inbox);
     }
   }
 }
@@ -171,8 +171,9 @@ std::shared_ptr<Inbox> Client::take(const Frame& frame) {
 }
 
 /// There is no flow control but the connection's own, which holds up every call: for a while, and for its reader's
-/// sake.
-io::Task<> Client::hold_back(std::shared_ptr<Inbox> inbox) {
+/// sake,
+/// as long as there is one: `inbox` is the caller's own share.
+io::Task<> Client::hold_back(const std::shared_ptr<Inbox>& inbox) {
   auto read_on = [&inbox] { return inbox->held() <= kBacklog || inbox.use_count() == 1; };
   const bool going_on = co_await inbox->changed.wait_until(clock_, clock_.now() + kBacklogLimit, read_on);
   if (!going_on) inbox->end(Status(Code::resource_exhausted, "the stream's messages were not read"));

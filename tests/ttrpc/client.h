@@ -74,7 +74,7 @@ class Client {
                                                  std::optional<io::Clock::TimePoint> deadline);
   std::optional<io::Clock::TimePoint> deadline_of(const CallOptions& options) const;
   std::shared_ptr<Inbox> take(const Frame& frame);
-  io::Task<> hold_back(std::shared_ptr<Inbox> inbox);
+  io::Task<> hold_back(const std::shared_ptr<Inbox>& inbox);
   void forget_abandoned();
   void lose(const std::string& why);
 

@@ -52,6 +52,7 @@ io::Task<> Server::accept(std::unique_ptr<io::Listener> listener) {
   for (;;) {
     co_await left_.wait(free);
     auto stream = co_await listener->accept();
+    if (stopped_) co_return;
     if (stream) {
       attend(std::move(*stream));
     } else if (stream.error().code() == Errc::exhausted) {
