@@ -20,6 +20,7 @@ endforeach()
 set_tests_properties(io_test task_test PROPERTIES LABELS io)
 
 include(tests/host/host.cmake)
+include(tests/migration/migration.cmake)
 
 # Real containers on the Unix-socket bench, in private namespaces: this build, and what ships (tests/run builds both).
 set(bench ${CMAKE_SOURCE_DIR}/tests/in-namespaces)
