@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "tests/host/json_value.h"
@@ -392,10 +393,21 @@ TEST_CASE("qemu vm: two stops at once both return when it is gone") {
 }
 
 TEST_CASE("qemu vm: a child starts with no descriptors of ours, no blocked signals and default handlers") {
-  Impostor qemu(
-      R"(exec 4<&- ; { ls /proc/$$/fd | tr '\n' ' '; grep -E 'SigBlk|SigIgn' /proc/$$/status | tr -s '\t\n' ' '; } >&2)");
+  Impostor qemu(R"(
+exec >&2
+ls /proc/$$/fd | tr '\n' ' '
+grep -E 'SigBlk|SigIgn' /proc/$$/status | tr -s '\t\n' ' '
+)");
   const io::Fd leak(::open("/dev/null", O_RDONLY));  // not close-on-exec
+  sigset_t blocked;
+  sigset_t before;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGUSR1);
+  ::sigprocmask(SIG_BLOCK, &blocked, &before);
+  const auto handler = ::signal(SIGUSR2, SIG_IGN);
   const auto started = qemu.start();
+  ::signal(SIGUSR2, handler);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   REQUIRE_FALSE(started);
   // 255 is bash's own, for the script.
   CHECK(started.error().message() == "0 1 2 255 3 SigBlk: 0000000000000000 SigIgn: 0000000000000000 ");

@@ -318,7 +318,7 @@ io::Task<> QemuVm::end_process() {
   auto asked = co_await io::with_deadline(engine_.executor(), clock_, deadline, "quit", qmp_->execute("quit"));
   discard(asked, "its end is what counts");
   if (co_await process_->wait_ended(deadline)) co_return;
-  log::warning("QEMU does not quit and is killed", {{"pid", process_->pid()}});
+  log::warn("QEMU does not quit and is killed", {{"pid", process_->pid()}});
   process_->kill();
   co_await process_->wait_ended(clock_.now() + kEndLimit);
 }
