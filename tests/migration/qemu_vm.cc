@@ -96,8 +96,8 @@ io::Task<Result<>> QemuVm::launch(QemuConfig config, bool incoming) {
     const Operation operation(*this);
     const auto prepared = co_await prepare();
     if (!prepared) {
-      const Error told = co_await last_words(prepared.error());
-      failure = told;
+      const auto why = co_await explained(prepared.error());
+      failure = why.error();
     }
   }
   if (!failure) co_return Result<>();
@@ -134,10 +134,11 @@ io::Task<Result<>> QemuVm::limit_bandwidth(uint64_t bytes_per_second) {
   co_return Result<>();
 }
 
-/// Where QEMU has ended, or is about to, it has said why.
-io::Task<Error> QemuVm::last_words(Error otherwise) {
-  if (!qmp_->broken()) co_return otherwise;
-  if (!co_await process_->wait_ended(clock_.now() + kEndLimit)) co_return otherwise;
+/// Where QEMU has ended, or is about to, it has said why: that is the error then, else the one that was seen.
+io::Task<Result<>> QemuVm::explained(Error seen) {
+  bool ended = false;
+  if (qmp_->broken()) ended = co_await process_->wait_ended(clock_.now() + kEndLimit);
+  if (!ended) co_return seen;
   co_return Error(Errc::internal, process_->last_words());
 }
 
@@ -169,7 +170,7 @@ io::Task<Result<>> QemuVm::transfer(io::Fd transport) {
 
 io::Task<Result<>> QemuVm::move(io::Fd transport) {
   const auto given = co_await qmp_->give(kTransport, std::move(transport));
-  if (!given) co_return co_await last_words(given.error());
+  if (!given) co_return co_await explained(given.error());
   json arguments = json::object();
   if (cancelled_) {
     arguments["fdname"] = kTransport;
@@ -180,7 +181,7 @@ io::Task<Result<>> QemuVm::move(io::Fd transport) {
   begun_ = true;
   const char* command = side_ == Side::source ? "migrate" : "migrate-incoming";
   const auto begun = co_await qmp_->execute(command, std::move(arguments));
-  if (!begun) co_return co_await last_words(begun.error());
+  if (!begun) co_return co_await explained(begun.error());
   const auto moved = co_await follow();
   if (!moved && cancelled_) co_return cancelled_error();
   co_return moved;
@@ -199,9 +200,9 @@ io::Task<Result<>> QemuVm::follow() {
 
 io::Task<Result<>> QemuVm::source_outcome() {
   const auto status = co_await settled();
-  if (!status) co_return co_await last_words(status.error());
+  if (!status) co_return co_await explained(status.error());
   const auto answer = co_await qmp_->execute("query-migrate");
-  if (!answer) co_return co_await last_words(answer.error());
+  if (!answer) co_return co_await explained(answer.error());
   progress_ = progress_of(*answer);
   if (migration_ == "completed") co_return Result<>();
   if (migration_ == "cancelled") co_return cancelled_error();
@@ -228,7 +229,7 @@ io::Task<Result<>> QemuVm::destination_outcome() {
     co_return Error(Errc::internal, process_->last_words());
   }
   const auto status = co_await ask_status();
-  if (!status) co_return co_await last_words(status.error());
+  if (!status) co_return co_await explained(status.error());
   if (*status == "paused") co_return Result<>();
   co_return Error(Errc::internal, "the VM came, and is " + *status);
 }
@@ -271,7 +272,7 @@ io::Task<Result<>> QemuVm::resume() {
   const auto now = std::chrono::system_clock::now();
   if (!running) {
     tell(phases_.recovery_failed(now));
-    const Error why = co_await last_words(running.error());
+    const auto why = co_await explained(running.error());
     co_await delivered();
     co_return why;
   }
@@ -328,9 +329,15 @@ io::Task<Result<VmProperties>> QemuVm::properties() {
   if (!qmp_ || state_ == State::starting) co_return properties;
   const Operation operation(*this);
   const auto status = co_await ask_status();
-  if (!status) co_return co_await last_words(status.error());
+  if (!status) {
+    const auto why = co_await explained(status.error());
+    co_return why.error();
+  }
   const auto memory = co_await qmp_->execute("query-memory-size-summary");
-  if (!memory) co_return co_await last_words(memory.error());
+  if (!memory) {
+    const auto why = co_await explained(memory.error());
+    co_return why.error();
+  }
   properties.status = *status;
   properties.state = state_ == State::moving ? VmProperties::State::migrating : vm_state(*status);
   properties.memory =

@@ -77,7 +77,7 @@ class QemuVm final : public Vm {
 
   io::Task<Result<>> launch(QemuConfig config, bool incoming);
   io::Task<Result<>> prepare();
-  io::Task<Error> last_words(Error otherwise);
+  io::Task<Result<>> explained(Error seen);
   io::Task<Result<>> move(io::Fd transport);
   io::Task<Result<>> follow();
   io::Task<Result<>> source_outcome();

@@ -30,7 +30,7 @@ constexpr uint64_t kMemoryMib = 64;
 /// One host with its VM, the guest's console and what the VM told.
 class Host {
  public:
-  Host(Loop& loop, const test::TempDir& dir, const std::string& name) : loop_(loop), changed_(loop.executor(), "host") {
+  Host(Loop& loop, const test::TempDir& dir, const std::string& name) : loop_(loop) {
     QemuPlace place;
     place.console = dir / name;
     REQUIRE(::mkfifo(place.console.c_str(), 0600) == 0);
@@ -98,7 +98,6 @@ class Host {
   }
 
   Loop& loop_;
-  io::Condition changed_;
   std::unique_ptr<io::Stream> reader_;
   io::TaskGroup::TaskId reading_ = 0;
   bool ended_ = false;
