@@ -395,7 +395,8 @@ TEST_CASE("qemu vm: two stops at once both return when it is gone") {
 TEST_CASE("qemu vm: a child starts with no descriptors of ours, no blocked signals and default handlers") {
   Impostor qemu(R"(
 exec >&2
-ls /proc/$$/fd | tr '\n' ' '
+ls /proc/$$/fd >"$0.fds"  # not through a pipe: the shell would hold its ends for a moment
+tr '\n' ' ' <"$0.fds"
 grep -E 'SigBlk|SigIgn' /proc/$$/status | tr -s '\t\n' ' '
 )");
   const io::Fd leak(::open("/dev/null", O_RDONLY));  // not close-on-exec
