@@ -9,7 +9,6 @@
 
 namespace gcs::migration {
 
-
 /// What QEMU's events say of a migration, in the phases of the service. No coroutines, no clock: README.md has the
 /// table.
 ///
