@@ -225,8 +225,9 @@ io::Task<size_t> Session::send(std::string_view bytes) {
     const auto n = co_await conn_->write_some(io::as_bytes(bytes.substr(sent)));
     if (!n) {
       write_error_ = n.error().sys_errno() != 0 ? n.error().sys_errno() : EPIPE;
+      // The host takes nothing more: how it ends, in order or by a reset, is still to come, and the reader's to learn.
+      if (write_error_ != EPIPE) conn_->shut_read();
       if (sent > 0 && write_error_ == EPIPE) write_error_ = ECONNRESET;  // told to the part that went out, if at all
-      conn_->shut_read();
       break;
     }
     sent += *n;

@@ -319,6 +319,29 @@ TEST_CASE("session: a reset at any byte of a frame keeps what was unread") {
   }
 }
 
+TEST_CASE("session: a host that takes nothing more has not ended yet, and its reset still tells what it had not read") {
+  for (const bool reset : {true, false}) {
+    CAPTURE(reset);
+    House house;
+    FakePeer before(house.loop.executor()), after(house.loop.executor());
+    before.set_unread(0);
+    house.connect(before);
+    house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+    before.set_unread(100);
+    house.send(before, request(MessageType::start, 1, kBase));
+    before.refuse();
+    house.send(before, request(MessageType::start, 2, kBase));
+    CHECK_FALSE(house.loss);
+    if (reset) before.vanish();
+    if (!reset) before.end();
+    house.loop.settle();
+    REQUIRE(house.loss);
+    house.connect(after);
+    house.send(after, request(MessageType::negotiate_protocol, 3, kNegotiate));
+    CHECK(answers_in(after.received()).size() == (reset ? 3 : 2));
+  }
+}
+
 TEST_CASE("session: a count of nothing unread says nothing once the host has closed: its answers go to it again") {
   House house;
   FakePeer host(house.loop.executor());

@@ -19,6 +19,9 @@ constexpr seconds kNotifyLimit{10};
 constexpr milliseconds kSlow{10};
 constexpr milliseconds kSlower{25};
 
+// A writer counts to 999,999,999 and ends: 9 GB, which a stream without a pause has read after some 10,000 cuts.
+constexpr int kCutsOfFullPace = 5000;
+
 host::ContainerSpec container_for(const Role& role) {
   host::ContainerSpec spec;
   spec.id = host::random_id();
@@ -45,25 +48,28 @@ io::Task<Result<>> Cast::warm_up() {
 }
 
 io::Task<Result<>> Cast::enter() {
+  const int times = 1 + scene_.settings.cuts / kCutsOfFullPace;
+  const milliseconds slow = kSlow * times;
+  const milliseconds slower = kSlower * times;
   const Role leads[] = {
-      {"init writer", Kind::init, Job::write, false, false, kSlow},
-      {"init writer to both", Kind::init, Job::write, false, true, kSlower},
+      {"init writer", Kind::init, Job::write, false, false, slow},
+      {"init writer to both", Kind::init, Job::write, false, true, slower},
       {"init dripping", Kind::init, Job::drip},
-      {"init on a terminal", Kind::init, Job::write, true, false, kSlower},
-      {"init echo", Kind::init, Job::echo, false, false, kSlow},
+      {"init on a terminal", Kind::init, Job::write, true, false, slower},
+      {"init echo", Kind::init, Job::echo, false, false, slow},
       {"init ping", Kind::init, Job::ping},
   };
   const Role others[] = {
-      {"exec writer", Kind::exec, Job::write, false, false, kSlow},
+      {"exec writer", Kind::exec, Job::write, false, false, slow},
       {"exec dripping", Kind::exec, Job::drip},
-      {"exec on a terminal", Kind::exec, Job::write, true, false, kSlower},
-      {"exec echo", Kind::exec, Job::echo, false, false, kSlow},
+      {"exec on a terminal", Kind::exec, Job::write, true, false, slower},
+      {"exec echo", Kind::exec, Job::echo, false, false, slow},
       {"exec ping", Kind::exec, Job::ping},
       {"exec ping on a terminal", Kind::exec, Job::ping, true},
-      {"VM writer", Kind::uvm, Job::write, false, false, kSlow},
-      {"VM echo", Kind::uvm, Job::echo, false, false, kSlower},
+      {"VM writer", Kind::uvm, Job::write, false, false, slow},
+      {"VM echo", Kind::uvm, Job::echo, false, false, slower},
       {"VM ping", Kind::uvm, Job::ping},
-      {"VM writer on a terminal", Kind::uvm, Job::write, true, false, kSlower},
+      {"VM writer on a terminal", Kind::uvm, Job::write, true, false, slower},
   };
   for (const Role& role : leads) {
     const auto opened = co_await open(role);

@@ -379,10 +379,9 @@ io::Task<> QemuVm::delivered() {
 }
 
 VmProperties::State vm_state(std::string_view status) {
-  using State = VmProperties::State;
-  if (status == "running") return State::running;
-  if (status == "inmigrate" || status == "finish-migrate") return State::migrating;
-  return State::paused;
+  if (status == "running") return VmProperties::State::running;
+  if (status == "inmigrate" || status == "finish-migrate") return VmProperties::State::migrating;
+  return VmProperties::State::paused;
 }
 
 Progress progress_of(const json& migration) {
