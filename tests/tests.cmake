@@ -74,6 +74,9 @@ add_executable(move_test ${move_sources} ${CMAKE_SOURCE_DIR}/tests/chaos/verdict
 target_link_libraries(move_test PRIVATE gcs_test_main gcs_migration)
 target_precompile_headers(move_test REUSE_FROM gcs_io)
 foreach(engine uring epoll)
+  add_test(NAME migrate_${engine} COMMAND ${bench} ${CMAKE_SOURCE_DIR}/tests/migrate $<TARGET_FILE:gcs>
+    $<TARGET_FILE:gcs-host> crun ${engine})
+  set_tests_properties(migrate_${engine} PROPERTIES LABELS migration TIMEOUT 300 SKIP_RETURN_CODE 77)
   add_test(NAME move_${engine} COMMAND ${bench} $<TARGET_FILE:move_test>)
   set_tests_properties(move_${engine} PROPERTIES LABELS migration TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "GCS=$<TARGET_FILE:gcs>;RUNTIME=crun;IO=${engine}")

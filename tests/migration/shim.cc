@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "stdio/io/deadline.h"
 #include "stdio/io/log.h"
@@ -64,6 +65,7 @@ struct Shim::Life {
 
   host::LocalHost host;
   std::map<std::string, std::unique_ptr<Container>> containers;
+  std::set<std::string> starting;
   int operations = 0;  // that refer to all this
   io::TaskGroup group;
 };
@@ -134,7 +136,7 @@ io::Task<> Shim::break_off() {
   co_await life.host.client().lost();
   std::vector<StreamEnd*> ends;
   for (const auto& [id, container] : life.containers) {
-    if (container->process) container->process->each_stream([&ends](StreamEnd& end) { ends.push_back(&end); });
+    container->process->each_stream([&ends](StreamEnd& end) { ends.push_back(&end); });
   }
   for (StreamEnd* end : ends) {
     end->note_outage();
@@ -187,7 +189,7 @@ io::Task<> Shim::keep_bridge(Life& life) {
   while (!client.ended()) {
     co_await client.lost();
     for (const auto& [id, container] : life.containers) {
-      if (container->process) container->process->each_stream([](StreamEnd& stream) { stream.note_outage(); });
+      container->process->each_stream([](StreamEnd& stream) { stream.note_outage(); });
     }
     co_await changed_.wait(wanted);
     if (!client.connected()) {
@@ -201,7 +203,7 @@ io::Task<> Shim::keep_bridge(Life& life) {
 
 void Shim::reopen_streams(Life& life) {
   for (const auto& [id, container] : life.containers) {
-    if (!container->process || container->process->exit_known()) continue;
+    if (container->process->exit_known()) continue;
     container->process->each_stream([](StreamEnd& stream) {
       const auto opened = stream.reopen();
       if (!opened) log::warn("a stream cannot be offered again", {{"error", opened.error().message()}});
@@ -224,12 +226,9 @@ void Shim::keep_process(Container& container, std::unique_ptr<KeptProcess> proce
   container.err.set_end(container.process->err.get());
 }
 
-io::Task<Result<uint32_t>> Shim::start(host::ContainerSpec spec, host::Streams streams, KeptProcess::Users users) {
-  const auto live = require_live();
-  if (!live) co_return live.error();
-  if (find(spec.id) != nullptr) co_return Error(Errc::already_exists, "container \"" + spec.id + "\" is here already");
-  Life& life = *life_;
-  const Use<Life> use(life, changed_);
+/// Whatever fails is undone.
+io::Task<Result<std::unique_ptr<host::Process>>> Shim::create_and_start(Life& life, host::ContainerSpec spec,
+                                                                        host::Streams streams) {
   const auto combined = co_await host::combine_layers(life.host, spec);
   if (!combined) co_return combined.error();
   const auto created = co_await host::create_container(life.host, spec);
@@ -244,6 +243,19 @@ io::Task<Result<uint32_t>> Shim::start(host::ContainerSpec spec, host::Streams s
     discard(co_await host::delete_container(life.host, spec.id), "likewise");
     co_return started.error();
   }
+  co_return std::move(*started);
+}
+
+io::Task<Result<uint32_t>> Shim::start(host::ContainerSpec spec, host::Streams streams, KeptProcess::Users users) {
+  const auto live = require_live();
+  if (!live) co_return live.error();
+  Life& life = *life_;
+  const bool known = life.containers.contains(spec.id) || !life.starting.insert(spec.id).second;
+  if (known) co_return Error(Errc::already_exists, "container \"" + spec.id + "\" is here already");
+  const Use<Life> use(life, changed_);
+  auto started = co_await create_and_start(life, spec, streams);
+  life.starting.erase(spec.id);
+  if (!started) co_return started.error();
   ContainerRecord record{spec.id, spec.layers, spec.command.terminal, {}};
   auto container = std::make_unique<Container>(*this, std::move(record), users);
   container->spec = spec;
@@ -277,14 +289,14 @@ Result<uint32_t> Shim::claim(const std::string& id, KeptProcess::Users users) {
 
 io::Task<Result<uint32_t>> Shim::exited(std::string id) {
   if (find(id) == nullptr) co_return not_here(id);
-  const Life* life = life_.get();
-  auto known = [this, life, &id] {
-    if (life_.get() != life) return true;
+  const uint64_t stay = stay_;
+  auto known = [this, stay, &id] {
+    if (stay_ != stay) return true;
     const Container* container = find(id);
     return container == nullptr || container->process->exit_known();
   };
   co_await changed_.wait(known);
-  if (life_.get() != life) co_return Error(Errc::wrong_state, "the VM has left");
+  if (stay_ != stay) co_return Error(Errc::wrong_state, "the VM has left");
   const Container* container = find(id);
   if (container == nullptr) co_return not_here(id);
   co_return *container->process->exit_code();
@@ -320,7 +332,7 @@ io::Task<Result<>> Shim::remove(std::string id) {
   if (!separated) co_return separated;
   const auto deleted = co_await host::delete_container(life.host, id);
   if (!deleted) co_return deleted;
-  co_await container->process->close_streams();
+  co_await close(*container);
   life.containers.erase(id);
   changed_.notify_all();
   co_return Result<>();
@@ -438,10 +450,16 @@ io::Task<Result<>> Shim::adopt(Container& container) {
   co_return Result<>();
 }
 
+io::Task<> Shim::close(Container& container) {
+  co_await container.process->close_streams();
+  if (on_gone_) co_await on_gone_(container.record.id);
+}
+
 io::Task<> Shim::leave() {
   state_ = State::empty;
   migrating_ = false;
   record_ = {};
+  ++stay_;
   tell_present(false);
   const auto life = std::move(life_);
   changed_.notify_all();
@@ -451,7 +469,7 @@ io::Task<> Shim::leave() {
   auto unused = [&life] { return life->operations == 0; };
   co_await changed_.wait(unused);
   for (const auto& [id, container] : life->containers) {
-    if (container->process) co_await container->process->close_streams();
+    co_await close(*container);
   }
   life->group.cancel();
   co_await life->group.join();

@@ -53,6 +53,9 @@ class Shim final : public Sandbox {
   /// After its exit: layers, state and streams go.
   io::Task<Result<>> remove(std::string container);
 
+  /// Told when the streams of a container are closed, before its process goes: their users are not needed any more.
+  void on_gone(std::function<io::Task<>(std::string container)> call) { on_gone_ = std::move(call); }
+
   /// Null for a container that is not here, or not claimed.
   host::KeptProcess* process(const std::string& container);
   std::vector<std::string> containers() const;
@@ -81,6 +84,8 @@ class Shim final : public Sandbox {
 
   Result<> require_live() const;
   Container* find(const std::string& id);
+  io::Task<Result<std::unique_ptr<host::Process>>> create_and_start(Life& life, host::ContainerSpec spec,
+                                                                    host::Streams streams);
   void keep_process(Container& container, std::unique_ptr<host::KeptProcess> process);
   io::Task<Result<>> take_bridge(Life& life);
   io::Task<> keep_bridge(Life& life);
@@ -88,15 +93,18 @@ class Shim final : public Sandbox {
   static void reopen_streams(Life& life);
   void reopen_soon(host::StreamEnd* stream);
   void tell_present(bool present) const;
+  io::Task<> close(Container& container);
 
   io::Engine& engine_;
   io::Clock& clock_;
   io::TransportName transport_;
   State state_ = State::empty;
   bool migrating_ = false;
+  uint64_t stay_ = 0;     // counts stays of a VM
   SandboxRecord record_;  // what was imported
   Attendant attendant_;
   std::function<void(bool)> on_present_;
+  std::function<io::Task<>(std::string)> on_gone_;
   std::unique_ptr<Life> life_;  // null while empty
   io::Condition changed_;
   io::TaskGroup group_;

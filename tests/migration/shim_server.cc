@@ -30,6 +30,7 @@ ShimServer::ShimServer(io::Engine& engine, io::Clock& clock, io::TransportName t
     if (!present) return;
     for (const std::string& id : shim_.containers()) files_.feed(*shim_.process(id));
   });
+  shim_.on_gone([this](std::string container) { return files_.close(std::move(container)); });
 }
 
 Result<> ShimServer::listen(const std::string& path) {
@@ -43,8 +44,8 @@ Result<> ShimServer::listen(const std::string& path) {
 io::Task<> ShimServer::stop() {
   co_await server_.stop();
   co_await session_.stop();
-  co_await files_.stop();
   co_await shim_.stop();
+  co_await files_.stop();
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 

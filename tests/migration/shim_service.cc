@@ -87,7 +87,6 @@ io::Task<Result<pb::SignalResponse>> ShimService::signal(pb::SignalRequest reque
 }
 
 io::Task<Result<pb::RemoveResponse>> ShimService::remove(pb::RemoveRequest request) {
-  co_await files_.close(request.container_id());
   const auto removed = co_await shim_.remove(request.container_id());
   if (!removed) co_return removed.error();
   co_return pb::RemoveResponse();
