@@ -139,6 +139,29 @@ TEST_CASE("bridge client: a call without an answer in five minutes ends the brid
   CHECK_FALSE(wait.value());
 }
 
+TEST_CASE("bridge client: time without a guest does not count for a call's five minutes (H3)") {
+  ManualClock clock;
+  Bridged bridged(&clock);
+  bridged.client.keep_calls(true);
+  auto call = bridged.loop.start(bridged.client.call(Message::dump_stacks, json::object()));
+  const auto request = bridged.loop.run(bridged.guest.next());
+  bridged.guest.vanish();
+  bridged.loop.run(bridged.client.lost());
+  clock.advance(std::chrono::minutes(30));
+  bridged.loop.settle();
+  CHECK_FALSE(bridged.client.ended());
+  auto connected = bridged.loop.start(bridged.client.connect());
+  bridged.loop.run(bridged.guest.dial());
+  bridged.loop.run(bridged.guest.negotiate());
+  bridged.loop.run_until([&] { return connected.done(); });
+  clock.advance(std::chrono::minutes(4));
+  bridged.loop.settle();
+  CHECK_FALSE(bridged.client.ended());
+  bridged.loop.run(bridged.guest.answer(request, kGood));
+  bridged.loop.run_until([&] { return call.done(); });
+  CHECK(call.value());
+}
+
 TEST_CASE("bridge client: an exit notification wakes who waits, once for each watch") {
   Bridged bridged;
   REQUIRE(bridged.client.watch("c1"));

@@ -125,6 +125,31 @@ TEST_CASE("outage: answers left unread die with the connection, and may come on 
   CHECK(*call->result);
 }
 
+TEST_CASE("outage: a request that the connection took in part fails alone, and spoils no other (H2)") {
+  Bridge bridge;
+  const auto before = bridge.ask();
+  const auto heard = bridge.loop.run(bridge.guest.next());
+  const std::string large(8u << 20, ' ');  // more than a connection holds; the guest does not read it
+  const auto torn = bridge.client().send(host::value(Message::dump_stacks), bridge.client().next_id(), large);
+  const auto behind = bridge.ask();
+  bridge.loop.settle();
+  bridge.guest.vanish();
+  bridge.loop.run(bridge.client().lost());
+  REQUIRE(torn->result);
+  CHECK(torn->result->error().code() == Errc::disconnected);
+  REQUIRE(behind->result);
+  CHECK_FALSE(*behind->result);
+  CHECK_FALSE(before->result);
+  bridge.join();
+  const auto next = bridge.ask();
+  const auto request = bridge.loop.run(bridge.guest.next());
+  CHECK(request.id == next->id);
+  CHECK(request.payload == "{}");
+  bridge.loop.run(bridge.guest.answer(heard, R"({"Result":0})"));
+  bridge.loop.run_until([&before] { return before->result.has_value(); });
+  CHECK(*before->result);
+}
+
 TEST_CASE("outage: a request is heard once the guest has read it") {
   Bridge bridge;
   bridge.ask();
