@@ -387,6 +387,26 @@ ON_BOTH_ENGINES(a_deadline_cancels_what_it_bounds) {
   CHECK(n.error().code() == Errc::timed_out);
 }
 
+ON_BOTH_ENGINES(an_alarm_rings_beside_streams_that_are_always_ready) {
+  Loop loop(kind);
+  TaskGroup group(loop.executor());
+  auto bounce = [](Stream& stream) -> Task<> {
+    std::array<std::byte, 1> byte{};
+    for (;;) {
+      if (!co_await stream.write_some(byte)) co_return;
+      if (!co_await stream.read_some(byte)) co_return;
+    }
+  };
+  const Pair pair = socket_pair(loop);
+  group.spawn("there", bounce(*pair.ours));
+  group.spawn("back", bounce(*pair.theirs));
+  bool rung = false;
+  const Alarm alarm = loop.clock().at(loop.clock().now() + std::chrono::milliseconds(1), [&rung] { rung = true; });
+  loop.run_until([&rung] { return rung; });
+  group.cancel();
+  loop.run(group.join());
+}
+
 TEST_CASE("io: the ring engine is there and is the automatic choice on this machine") {
   Loop ring(EngineKind::uring);
   CHECK(std::string(ring.engine().name()) == "io_uring");

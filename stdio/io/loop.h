@@ -29,6 +29,7 @@ class Loop {
 
  private:
   Loop();
+  bool run_batch();
 
   asio::io_context context_;
   asio::executor_work_guard<Executor> work_;  // the context is never done for good
