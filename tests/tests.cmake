@@ -19,6 +19,16 @@ endforeach()
 
 set_tests_properties(io_test task_test PROPERTIES LABELS io)
 
+# What the unit tests of a part link beside the common: tests/<part>_*_test.cc.
+function(gcs_link_tests part library)
+  foreach(source ${unit_tests})
+    get_filename_component(name ${source} NAME_WE)
+    if(name MATCHES "^${part}_")
+      target_link_libraries(${name} PRIVATE ${library})
+    endif()
+  endforeach()
+endfunction()
+
 include(tests/ttrpc/ttrpc.cmake)
 include(tests/host/host.cmake)
 include(tests/migration/migration.cmake)

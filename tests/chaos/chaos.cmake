@@ -1,5 +1,5 @@
-# Outages at random. tests/run chaos --cuts N --seed N runs longer ones over what ships; here are both engines, what ships
-# with a thousand cuts and this build (the sanitizers' one) with fewer, for it is slower.
+# Outages at random, on both engines, over what ships and over this build (the sanitizers' one). tests/run chaos --cuts N
+# --seed N runs longer ones over what ships.
 file(GLOB chaos_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/chaos/*.cc)
 add_executable(gcs-chaos ${chaos_sources} ${CMAKE_SOURCE_DIR}/tests/support/agent.cc
   ${CMAKE_SOURCE_DIR}/tests/support/numbered_stream.cc)
@@ -12,7 +12,7 @@ function(gcs_chaos name agent engine)
   set_tests_properties(${name} PROPERTIES LABELS chaos TIMEOUT 900 SKIP_RETURN_CODE 77)
 endfunction()
 foreach(engine uring epoll)
-  gcs_chaos(chaos_${engine} $<TARGET_FILE:gcs> ${engine} --cuts 300)
+  gcs_chaos(chaos_${engine} $<TARGET_FILE:gcs> ${engine} --cuts 1000)
   gcs_chaos(chaos_${engine}_release ${shipped}/gcs ${engine} --cuts 1000)
   gcs_chaos(chaos_storm_${engine} $<TARGET_FILE:gcs> ${engine} --storm 10)
 endforeach()

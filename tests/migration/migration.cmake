@@ -4,12 +4,7 @@ add_library(gcs_migration STATIC ${migration_sources})
 target_link_libraries(gcs_migration PUBLIC gcs_host_lib gcs_ttrpc)
 target_precompile_headers(gcs_migration REUSE_FROM gcs_io)
 
-foreach(source ${unit_tests})
-  get_filename_component(name ${source} NAME_WE)
-  if(name MATCHES "^migration_")
-    target_link_libraries(${name} PRIVATE gcs_migration)
-  endif()
-endforeach()
+gcs_link_tests(migration gcs_migration)
 
 # Real QEMUs, without vsock.
 file(GLOB migration_qemu_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/migration/qemu/*.cc)
