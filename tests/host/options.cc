@@ -27,7 +27,8 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
 
   serve --ttrpc SOCK           a shim whose VM can move: bridge, containers, the Migration service
       --stdio DIR              their streams are the files ID.in, ID.out, ID.err there (default: here)
-      --incoming               the VM comes from another shim
+      --vm FILE --console FILE its VM is a QEMU as this document says, and its console; else it is somebody else's
+      --incoming               the VM comes from another shim, of the same kind
   start [FLAGS of run] SOCK ID CMD…           a container of that shim
   wait SOCK ID, signal SOCK ID N, remove SOCK ID, list SOCK
   migrate FROM TO              moves the VM from one shim to another, with its containers; Ctrl-C takes it back
@@ -173,6 +174,8 @@ const std::vector<Flag>& flags() {
       {"run", "keep", false, [](O& o, S) { return turn(o.keep, true); }},
       {"serve", "ttrpc", true, [](O& o, S v) { return store(o.ttrpc, v); }},
       {"serve", "stdio", true, [](O& o, S v) { return store(o.stdio, v); }},
+      {"serve", "vm", true, [](O& o, S v) { return store(o.vm, v); }},
+      {"serve", "console", true, [](O& o, S v) { return store(o.console, v); }},
       {"serve", "incoming", false, [](O& o, S) { return turn(o.incoming, true); }},
       {"shutdown", "force", false, [](O& o, S) { return turn(o.force, true); }},
   };
@@ -250,6 +253,8 @@ Result<> positionals(Arguments& arguments, Options& options) {
     if (!number) return number.error();
     options.signal = *number;
   }
+  if (options.ttrpc.empty() && (options.incoming || !options.vm.empty()))
+    return bad("--vm and --incoming go with --ttrpc");
   const bool creates = command == "run" || command == "start";
   if (creates && options.container.layers.empty()) return bad(command + " wants at least one --layer");
   if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");

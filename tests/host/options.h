@@ -27,6 +27,8 @@ struct Options {
   std::string ttrpc;                 ///< `serve` as a shim whose VM can move: its services' socket
   std::string stdio = ".";           ///< of that: where the streams of containers are files
   bool incoming = false;             ///< of that: the VM is yet to come from another
+  std::string vm;                    ///< of that: the document of a QEMU VM; empty: the guest is somebody else's to run
+  std::string console;               ///< of that VM: a file for its first serial port
   std::vector<std::string> sockets;  ///< shims that `migrate` and their clients ask
   uint32_t signal = 0;
 };

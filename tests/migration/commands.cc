@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "stdio/io/log.h"
 #include "tests/host/control_socket.h"
 #include "tests/migration/migration_report.h"
 #include "tests/migration/orchestrator.h"
+#include "tests/migration/qemu_vm.h"
 #include "tests/migration/shim_server.h"
 #include "tests/migration/standing_vm.h"
 #include "tests/ttrpc/typed.h"
@@ -99,9 +102,50 @@ io::Task<Result<int>> list(Dialled& shim) {
   co_return 0;
 }
 
-io::Task<> boot(Shim& shim, std::optional<Error>& failure, io::Condition& changed) {
-  const auto booted = co_await shim.boot();
-  if (!booted) failure = booted.error();
+/// The VM of a shim, of either kind.
+struct Machine {
+  std::unique_ptr<StandingVm> standing;
+  std::unique_ptr<QemuVm> qemu;
+  QemuConfig config;
+
+  Vm& vm() {
+    if (qemu) return *qemu;
+    return *standing;
+  }
+
+  /// Nothing where somebody else runs the guest.
+  io::Task<Result<>> start() {
+    if (!qemu) co_return Result<>();
+    co_return co_await qemu->start(config);
+  }
+};
+
+Result<Machine> machine_of(Program& program) {
+  const host::Options& options = program.options;
+  Machine machine;
+  if (options.vm.empty()) {
+    machine.standing = std::make_unique<StandingVm>(program.engine, program.clock, StandingVm::Plan());
+    return machine;
+  }
+  std::ifstream file(options.vm);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (!file) return sys_error("read " + options.vm);
+  auto config = from_document(text);
+  if (!config) return config.error().within(options.vm);
+  machine.config = std::move(*config);
+  QemuPlace place;
+  place.console = options.console;
+  machine.qemu = std::make_unique<QemuVm>(program.engine, program.clock, std::move(place));
+  return machine;
+}
+
+io::Task<> boot(Machine& machine, Shim& shim, std::optional<Error>& failure, io::Condition& changed) {
+  const auto started = co_await machine.start();
+  if (!started) failure = started.error();
+  if (started) {
+    const auto booted = co_await shim.boot();
+    if (!booted) failure = booted.error();
+  }
   changed.notify_all();
 }
 
@@ -109,9 +153,12 @@ io::Task<> boot(Shim& shim, std::optional<Error>& failure, io::Condition& change
 
 io::Task<Result<int>> serve_shim(Program& program) {
   const host::Options& options = program.options;
-  StandingVm vm(program.engine, program.clock, {});
-  ShimServer server(program.engine, program.clock, program.transport, options.stdio, vm);
-  vm.plan().on_blackout = [&server] { return server.shim().break_off(); };
+  auto machine = machine_of(program);
+  if (!machine) co_return machine.error();
+  ShimServer server(program.engine, program.clock, program.transport, options.stdio, machine->vm());
+  if (machine->standing) {
+    machine->standing->plan().on_blackout = [&server] { return server.shim().break_off(); };
+  }
   const auto listening = server.listen(options.ttrpc);
   if (!listening) co_return listening.error();
   log::info("serving", {{"ttrpc", options.ttrpc}});
@@ -123,14 +170,16 @@ io::Task<Result<int>> serve_shim(Program& program) {
   });
   std::optional<Error> failure;
   io::TaskGroup group(program.engine.executor());
-  if (!options.incoming) group.spawn("boot", boot(server.shim(), failure, changed));
+  if (!options.incoming) group.spawn("boot", boot(*machine, server.shim(), failure, changed));
   auto ended = [&] { return over || failure; };
   co_await changed.wait(ended);
   program.signals.exchange(nullptr);
   group.cancel();
   co_await group.join();
   co_await server.stop();
+  const auto stopped = co_await machine->vm().stop();
   if (failure) co_return *failure;
+  if (!stopped) co_return stopped.error();
   co_return 0;
 }
 
