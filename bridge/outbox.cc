@@ -1,7 +1,7 @@
 #include "bridge/outbox.h"
 
 #include <algorithm>
-#include <array>
+#include <bit>
 
 #include "stdio/io/log.h"
 
@@ -20,8 +20,9 @@ bool is_notification(const Origin& origin) {
 }
 
 /// Order of sacrifice when too much is owed.
+constexpr int kMostWorth = 2;
 int worth(const Origin& origin) {
-  if (is_notification(origin)) return 2;
+  if (is_notification(origin)) return kMostWorth;
   return is(origin, MessageType::wait_for_process) ? 1 : 0;
 }
 
@@ -268,16 +269,23 @@ void Outbox::drop(const Entry& entry, uint64_t& counter) {
       {{"session", entry.out.origin.session}, {"id", entry.out.origin.id}, {"type", name_of(entry.out.origin.type)}});
 }
 
+/// One pass for each worth, for there may be thousands too many.
 void Outbox::bound() {
-  while (held_.size() > kMaxOwed || held_bytes_ > kMaxOwedBytes) {
-    const auto victim = std::min_element(held_.begin(), held_.end(), [](const Entry& a, const Entry& b) {
-      return worth(a.out.origin) < worth(b.out.origin);  // the first of the least: the oldest
+  const uint64_t before = overflown_;
+  for (int least = 0; least <= kMostWorth; ++least) {
+    size_t count = held_.size();
+    if (count <= kMaxOwed && held_bytes_ <= kMaxOwedBytes) break;
+    std::erase_if(held_, [&](const Entry& entry) {
+      const bool too_much = count > kMaxOwed || held_bytes_ > kMaxOwedBytes;
+      if (!too_much || worth(entry.out.origin) != least) return false;
+      held_bytes_ -= entry.out.frame->size();
+      --count;
+      drop(entry, overflown_);
+      return true;
     });
-    held_bytes_ -= victim->out.frame->size();
-    drop(*victim, overflown_);
-    held_.erase(victim);
-    if ((overflown_ & (overflown_ - 1)) == 0) log::warn("too many answers owed", {{"dropped", overflown_}});
   }
+  if (std::bit_width(overflown_) > std::bit_width(before))
+    log::warn("too many answers owed", {{"dropped", overflown_}});
 }
 
 }  // namespace gcs::bridge

@@ -132,6 +132,10 @@ io::Task<Error> Session::read() {
   };
   for (;;) {
     co_await exchange_.changed.wait(room);
+    // What such a host had sent before is served, but answers that it does not take must not heap up.
+    if (write_error_ != 0 && exchange_.outbox.queued_bytes() >= kMaxQueued) {
+      co_return Error(Errc::disconnected, "the host takes no answers", write_error_);
+    }
     auto frame = co_await reader_.next(*conn_);
     if (!frame) co_return frame.error();
     confirm(true);

@@ -342,6 +342,22 @@ TEST_CASE("session: a host that takes nothing more has not ended yet, and its re
   }
 }
 
+TEST_CASE("session: a host that takes no answers and goes on asking is given up before they heap up") {
+  House house;
+  FakePeer host(house.loop.executor());
+  house.connect(host);
+  house.send(host, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  host.refuse();
+  uint64_t id = 1;
+  while (id < 100'000 && !house.loss) {
+    std::string many;
+    for (int i = 0; i < 1000; ++i) many += request(MessageType::start, id++, kBase);
+    house.send(host, many);
+  }
+  REQUIRE(house.loss);
+  CHECK(house.exchange.outbox.owed() < 100'000);
+}
+
 TEST_CASE("session: a count of nothing unread says nothing once the host has closed: its answers go to it again") {
   House house;
   FakePeer host(house.loop.executor());

@@ -84,6 +84,7 @@ io::Task<Result<>> BridgeClient::accept() {
   auto stream = co_await listener_->accept();
   listener_.reset();
   if (!stream) co_return stream.error();
+  if (ended_ || session_) co_return Error(Errc::wrong_state, "the bridge has another connection, or none any more");
   ++connections_;
   session_ = std::make_shared<Session>(engine_.executor(), std::move(*stream), changed_);
   group_.spawn("bridge reader", read(session_));
@@ -94,11 +95,13 @@ io::Task<Result<>> BridgeClient::accept() {
 
 io::Task<Result<json>> BridgeClient::negotiate() {
   auto body = negotiate_body();
+  if (!negotiated_) next_id_ = 0;
   auto answer = co_await call(Message::negotiate_protocol, std::move(body));
   if (!answer) co_return answer;
   if (number_of(*answer, "Result") != 0) co_return Error(Errc::version, text_of(*answer, "ErrorMessage"));
   const auto fine = check_negotiated(*answer);
   if (!fine) co_return fine.error();
+  negotiated_ = true;
   co_return answer;
 }
 
@@ -145,6 +148,16 @@ io::Task<Result<json>> BridgeClient::answer(std::shared_ptr<Call> call) {
     if (in_time || !session_ || connections != connections_) continue;
     end(violation(7, "no answer to " + name_of(call->type) + " within five minutes"));
   }
+  co_return *call->result;
+}
+
+io::Task<Result<json>> BridgeClient::answer_here(std::shared_ptr<Call> call) {
+  const uint64_t connections = connections_;
+  auto decided = [this, &call, connections] {
+    return call->result.has_value() || !session_ || connections_ != connections;
+  };
+  co_await call->settled.wait(decided);
+  if (!call->result) co_return Error(Errc::disconnected, why_);
   co_return *call->result;
 }
 
@@ -330,6 +343,7 @@ void BridgeClient::lose(const std::shared_ptr<Session>& session, const Error& wh
   fail_negotiation(lost);
   fail_unsent(*session, lost);
   if (!keep_calls_) fail_calls(lost);
+  for (const auto& [id, call] : calls_) call->settled.notify_all();
   changed_.notify_all();
 }
 

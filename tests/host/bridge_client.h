@@ -41,7 +41,8 @@ class BridgeClient {
   /// Takes the guest's connection (listening for it where that was not done before).
   io::Task<Result<>> accept();
 
-  /// NegotiateProtocol with 4..4 and the next id; the answer, when the host would go on with it.
+  /// NegotiateProtocol with 4..4 and the next id; the answer, when the host would go on with it. Until one has
+  /// succeeded the id is 0: to the guest this is a new host.
   io::Task<Result<json>> negotiate();
 
   /// Both, at first and after a loss.
@@ -55,6 +56,9 @@ class BridgeClient {
   /// but for WaitForProcess; time without a connection does not count.
   std::shared_ptr<Call> send(uint32_t type, int64_t id, std::string payload);
   io::Task<Result<json>> answer(std::shared_ptr<Call> call);
+
+  /// The same while this connection lasts: its loss is an error, whatever may be answered on the next one.
+  io::Task<Result<json>> answer_here(std::shared_ptr<Call> call);
   int64_t next_id() { return next_id_++; }
 
   /// Says that an exit notification of this container may come; to be said before Create. Each covers one.
@@ -141,6 +145,7 @@ class BridgeClient {
   bool reading_stopped_ = false;
   bool look_first_ = false;
   bool ended_ = false;
+  bool negotiated_ = false;
   io::Condition changed_;
   io::TaskGroup group_;
 };

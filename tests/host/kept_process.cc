@@ -29,15 +29,29 @@ std::unique_ptr<StreamEnd> KeptProcess::keep(Host& host, io::Port port, std::uni
 }
 
 void KeptProcess::ask(BridgeClient& client) {
+  heard_ = false;
   state_.wait_id = ask(client, kForever)->id;
 }
 
+void KeptProcess::expect(BridgeClient& client) {
+  if (state_.wait_id <= 0) return;
+  heard_ = true;  // by the word of the one who saved it
+  auto owed = client.expect(value(Message::wait_for_process), state_.wait_id);
+  group_.spawn("adopted wait", listen(client, std::move(owed)));
+}
+
 std::shared_ptr<Call> KeptProcess::adopt(BridgeClient& client) {
-  if (state_.wait_id > 0) {
-    auto owed = client.expect(value(Message::wait_for_process), state_.wait_id);
-    group_.spawn("adopted wait", listen(client, std::move(owed)));
-  }
+  expect(client);
   return probe(client);
+}
+
+void KeptProcess::renew(BridgeClient& client) {
+  if (exit_known()) return;
+  if (heard_) {
+    probe(client);
+  } else {
+    ask(client);
+  }
 }
 
 std::shared_ptr<Call> KeptProcess::probe(BridgeClient& client) {
@@ -51,7 +65,9 @@ std::shared_ptr<Call> KeptProcess::ask(BridgeClient& client, uint32_t timeout_ms
 }
 
 io::Task<> KeptProcess::listen(BridgeClient& client, std::shared_ptr<Call> call) {
+  const int64_t id = call->id;
   const auto answer = co_await client.answer(std::move(call));
+  if (answer && id > state_.wait_id) heard_ = true;  // the guest reads in order
   if (!answer || !outcome(*answer)) co_return;
   exit_code_ = static_cast<uint32_t>(number_of(*answer, "ExitCode"));
   known_(*exit_code_);

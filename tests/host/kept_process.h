@@ -50,12 +50,18 @@ class KeptProcess {
   /// WaitForProcess without a limit; of a returning host, it waits through outages.
   void ask(BridgeClient& client);
 
-  /// What a host does that took over, once it listens for the streams: it expects the answer to the wait of its
-  /// predecessor, and asks by itself with a limit of 50 ms. Gives the answer to that, which may be a refusal.
+  /// What a host does that takes over, before it negotiates: it expects the answer to the wait of its predecessor.
+  void expect(BridgeClient& client);
+
+  /// WaitForProcess with a limit of 50 ms; its answer may be a refusal. By another host once it listens for the
+  /// streams; by one whose guest came back, for an answer may be gone.
+  std::shared_ptr<Call> probe(BridgeClient& client);
+
+  /// Both.
   std::shared_ptr<Call> adopt(BridgeClient& client);
 
-  /// What a host does whose VM came back to it: the wait is its own, but the answer may be gone.
-  std::shared_ptr<Call> probe(BridgeClient& client);
+  /// After an outage: asks again where the guest may not have read the wait, else probes.
+  void renew(BridgeClient& client);
 
   /// Gives up the streams, which need an exit or the end of everything for that.
   io::Task<> close_streams();
@@ -72,6 +78,7 @@ class KeptProcess {
   MigrationState state_;
   ExitKnown known_;
   std::optional<uint32_t> exit_code_;
+  bool heard_ = false;  // the wait: something that was asked after it has been answered
 };
 
 }  // namespace gcs::host

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kProgressPeriod{200};
 constexpr std::chrono::minutes kFinishLimit{3};  // a destination waits two for the guest to dial
 constexpr std::chrono::minutes kTransferLimit{30};
 
-/// A directory that goes with everything in it that was not taken away.
+/// An empty directory, and empty again when it goes.
 class OfferDirectory {
  public:
   OfferDirectory() : path_(Orchestrator::kOfferTemplate) { made_ = ::mkdtemp(path_.data()) != nullptr; }
@@ -44,8 +44,8 @@ io::Task<> give(TransportOffer& offer) {
 Orchestrator::Orchestrator(io::Engine& engine, io::Clock& clock, ttrpc::Client& source, ttrpc::Client& destination)
     : engine_(engine),
       clock_(clock),
-      source_{source, true, std::nullopt, std::nullopt},
-      destination_{destination, false, std::nullopt, std::nullopt},
+      source_{source, true, std::nullopt, std::nullopt, false},
+      destination_{destination, false, std::nullopt, std::nullopt, false},
       changed_(engine.executor(), "migration"),
       group_(engine.executor()) {}
 
@@ -76,6 +76,7 @@ io::Task<Result<>> Orchestrator::prepare(std::string sandbox) {
   *import.mutable_config() = std::move(*exported->mutable_config());
   const auto imported = co_await call<ImportSandboxResponse>(destination_, "ImportSandbox", std::move(import));
   if (!imported) co_return imported.error();
+  imported_ = true;
   const auto prepared = co_await call<PrepareSandboxResponse>(destination_, "PrepareSandbox", PrepareSandboxRequest());
   if (!prepared) co_return prepared.error();
   co_return Result<>();
@@ -109,15 +110,14 @@ io::Task<Result<>> Orchestrator::connect_sides() {
 }
 
 bool Orchestrator::over(const Side& side) const {
-  return side.failed || side.last == PHASE_DONE || side.last == PHASE_OFFLINE_DONE;
+  return side.last == PHASE_DONE || side.last == PHASE_OFFLINE_DONE;
 }
 
 io::Task<> Orchestrator::follow(Side& side) {
   NotificationsRequest request;
   request.set_session_id(session_);
   auto events = co_await side.client.open(Service::kName, "Notifications", request.SerializeAsString());
-  if (!events) co_return;
-  for (;;) {
+  while (events) {
     auto event = co_await ttrpc::next<NotificationsResponse>(*events);
     if (!event || !*event) break;
     const Notification& told = (*event)->notification();
@@ -133,6 +133,7 @@ io::Task<> Orchestrator::follow(Side& side) {
     tell(step);
     changed_.notify_all();
   }
+  side.deaf = true;
   changed_.notify_all();
 }
 
@@ -158,8 +159,8 @@ io::Task<Result<>> Orchestrator::transfer() {
   if (!taken) co_return taken.error();
   const auto asking = group_.spawn("progress", watch_progress());
   auto decided = [this] {
-    return cancelled_ || source_.failed || destination_.failed || (over(source_) && over(destination_)) ||
-           !source_.client.connected() || !destination_.client.connected();
+    return cancelled_ || source_.failed || destination_.failed || source_.deaf || destination_.deaf ||
+           (over(source_) && over(destination_)) || !source_.client.connected() || !destination_.client.connected();
   };
   const bool in_time = co_await changed_.wait_until(clock_, clock_.now() + kTransferLimit, decided);
   group_.cancel(asking);
@@ -169,26 +170,35 @@ io::Task<Result<>> Orchestrator::transfer() {
     const std::string who = side->source ? "the source" : "the destination";
     if (side->failed) co_return Error(Errc::disconnected, who + ": " + PhaseState_Name(*side->failed));
     if (!side->client.connected()) co_return Error(Errc::disconnected, who + " is gone");
+    if (side->deaf && !over(*side)) co_return Error(Errc::disconnected, who + " tells nothing any more");
   }
   co_return Result<>();
 }
 
-io::Task<Result<>> Orchestrator::finish(Side& side, FinalizeAction action) {
+io::Task<Result<>> Orchestrator::finalize(Side& side, FinalizeAction action) {
   FinalizeSandboxRequest request;
   request.set_action(action);
   const auto finished = co_await call<FinalizeSandboxResponse>(side, "FinalizeSandbox", std::move(request));
   if (!finished) co_return finished.error();
+  co_return Result<>();
+}
+
+io::Task<Result<>> Orchestrator::finish(Side& side, FinalizeAction action) {
+  const auto finished = co_await finalize(side, action);
+  if (!finished) co_return finished;
   const auto cleaned = co_await call<CleanupResponse>(side, "Cleanup", CleanupRequest());
   if (!cleaned) co_return cleaned.error();
   co_return Result<>();
 }
 
+/// Only as long as the destination was not asked to run the VM. What cannot be told to it is no obstacle then.
 io::Task<Result<>> Orchestrator::roll_back() {
-  for (Side* side : {&source_, &destination_}) {
-    discard(co_await call<CancelResponse>(*side, "Cancel", CancelRequest()), "it may have failed, or not have begun");
+  discard(co_await call<CancelResponse>(source_, "Cancel", CancelRequest()), "it may have failed, or not have begun");
+  if (imported_) {
+    discard(co_await call<CancelResponse>(destination_, "Cancel", CancelRequest()), "likewise");
+    discard(co_await finish(destination_, FINALIZE_ACTION_STOP), "a cancelled one may need no more");
+    discard(co_await call<CleanupResponse>(destination_, "Cleanup", CleanupRequest()), "likewise");
   }
-  discard(co_await finish(destination_, FINALIZE_ACTION_STOP), "likewise");
-  discard(co_await call<CleanupResponse>(destination_, "Cleanup", CleanupRequest()), "a cancelled one needs no more");
   co_return co_await finish(source_, FINALIZE_ACTION_RESUME);
 }
 
@@ -207,17 +217,30 @@ io::Task<Result<Outcome>> Orchestrator::migrate(std::string session, std::string
     going = co_await connect_sides();
   }
   if (going) going = co_await transfer();
-  // The destination first: as long as it does not run, the source still can.
-  if (going) going = co_await finish(destination_, FINALIZE_ACTION_RESUME);
-  outcome.moved = going && true;
-  if (outcome.moved) going = co_await finish(source_, FINALIZE_ACTION_STOP);
-  if (!going) outcome.failure = going.error().message();
-  if (!outcome.moved) going = co_await roll_back();
+  if (going) {
+    going = co_await conclude(outcome);
+  } else {
+    outcome.failure = going.error().message();
+    going = co_await roll_back();
+  }
   group_.cancel();
   co_await group_.join();
   outcome.blackout_ms = blackout_ms_;
-  if (!going && !outcome.moved) co_return going.error().within(outcome.failure);
+  if (!going) co_return going.error();
   co_return outcome;
+}
+
+/// The destination first. From the moment when it is asked to run the VM, the source must not, whatever becomes of the
+/// answer.
+io::Task<Result<>> Orchestrator::conclude(Outcome& outcome) {
+  const auto resumed = co_await finalize(destination_, FINALIZE_ACTION_RESUME);
+  if (!resumed) co_return resumed.error().within("the VM may run at the destination");
+  outcome.moved = true;
+  const auto cleaned = co_await call<CleanupResponse>(destination_, "Cleanup", CleanupRequest());
+  if (!cleaned) outcome.failure = cleaned.error().message();
+  const auto stopped = co_await finish(source_, FINALIZE_ACTION_STOP);
+  if (!stopped) outcome.failure = stopped.error().message();
+  co_return Result<>();
 }
 
 }  // namespace gcs::migration

@@ -46,7 +46,8 @@ class Orchestrator {
   /// Where handed-over descriptors are offered; a directory of its own, mode 0700.
   static constexpr const char* kOfferTemplate = "/tmp/gcs-migrate-XXXXXX";
 
-  /// Once. Errors: the source could not go on, or be asked to; how it stands is then for a person to find out.
+  /// Once. Errors: the source could not be asked to go on; or the destination was asked to, and did not say that it
+  /// does. How they stand is then for a person to find out: a VM must never run in two places.
   io::Task<Result<Outcome>> migrate(std::string session, std::string sandbox);
 
   /// Ends the transfer under way: the outcome is then a roll-back.
@@ -58,6 +59,7 @@ class Orchestrator {
     bool source;
     std::optional<Phase> last;  ///< of its events
     std::optional<PhaseState> failed;
+    bool deaf;  ///< its events have ended
   };
 
   template <class Response, class Request>
@@ -67,6 +69,8 @@ class Orchestrator {
   io::Task<Result<>> offer(Side& side, std::string path, io::Fd end);
   io::Task<Result<>> transfer();
   io::Task<Result<>> roll_back();
+  io::Task<Result<>> finalize(Side& side, FinalizeAction action);
+  io::Task<Result<>> conclude(Outcome& outcome);
   io::Task<Result<>> finish(Side& side, FinalizeAction action);
   io::Task<> follow(Side& side);
   io::Task<> watch_progress();
@@ -80,6 +84,7 @@ class Orchestrator {
   std::string session_;
   std::function<void(const Step&)> watch_;
   std::optional<uint64_t> blackout_ms_;
+  bool imported_ = false;
   bool cancelled_ = false;
   io::Condition changed_;
   io::TaskGroup group_;

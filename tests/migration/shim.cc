@@ -14,6 +14,7 @@ namespace {
 using host::KeptProcess;
 using host::StreamEnd;
 
+constexpr std::chrono::milliseconds kRetryPause{10};
 constexpr std::chrono::minutes kBridgeLimit{2};  // from the VM's resume to the guest's dial, as upstream
 
 Error not_here(const std::string& container) {
@@ -156,11 +157,17 @@ Result<> Shim::require_live() const {
 }
 
 io::Task<Result<>> Shim::boot() {
-  if (state_ != State::empty) co_return Error(Errc::wrong_state, "there is a VM already");
+  if (life_) co_return Error(Errc::wrong_state, "there is a VM already");
   life_ = std::make_unique<Life>(engine_, clock_, transport_);
   Life& life = *life_;
   life.host.client().keep_calls(true);
-  const auto connected = co_await take_bridge(life);
+  const uint64_t stay = stay_;
+  Result<> connected;
+  {
+    const Use<Life> use(life, changed_);
+    connected = co_await take_bridge(life);
+  }
+  if (stay_ != stay) co_return Error(Errc::wrong_state, "the VM has left");
   if (!connected) {
     co_await leave();
     co_return connected.error();
@@ -173,13 +180,18 @@ io::Task<Result<>> Shim::boot() {
 
 io::Task<Result<>> Shim::take_bridge(Life& life) {
   host::BridgeClient& client = life.host.client();
-  auto connecting = client.connect();
   const auto deadline = clock_.now() + kBridgeLimit;
   const std::string what = "the guest's dial";
-  auto connected = co_await io::with_deadline(engine_.executor(), clock_, deadline, what, std::move(connecting));
-  client.unlisten();
-  if (!connected) client.drop();
-  co_return connected;
+  for (;;) {
+    auto connecting = client.connect();
+    auto connected = co_await io::with_deadline(engine_.executor(), clock_, deadline, what, std::move(connecting));
+    client.unlisten();
+    if (connected) co_return connected;
+    client.drop();
+    // A connection that breaks at once is none, and the guest dials again.
+    if (connected.error().code() == Errc::timed_out || client.ended() || clock_.now() >= deadline) co_return connected;
+    co_await io::sleep_until(engine_.executor(), clock_, clock_.now() + kRetryPause);
+  }
 }
 
 /// An outage that is no migration's is none of the clients' business.
@@ -195,10 +207,14 @@ io::Task<> Shim::keep_bridge(Life& life) {
     if (!client.connected()) {
       const auto back = co_await take_bridge(life);
       if (!back) log::warn("the guest does not come back", {{"error", back.error().message()}});
+      if (back) {
+        for (const auto& [id, container] : life.containers) container->process->renew(client);
+      }
     }
     if (wanted()) reopen_streams(life);
   }
   log::error("the bridge is over", {{"why", client.why()}});
+  changed_.notify_all();
 }
 
 void Shim::reopen_streams(Life& life) {
@@ -291,7 +307,7 @@ io::Task<Result<uint32_t>> Shim::exited(std::string id) {
   if (find(id) == nullptr) co_return not_here(id);
   const uint64_t stay = stay_;
   auto known = [this, stay, &id] {
-    if (stay_ != stay) return true;
+    if (stay_ != stay || life_->host.client().ended()) return true;
     const Container* container = find(id);
     return container == nullptr || container->process->exit_known();
   };
@@ -299,6 +315,7 @@ io::Task<Result<uint32_t>> Shim::exited(std::string id) {
   if (stay_ != stay) co_return Error(Errc::wrong_state, "the VM has left");
   const Container* container = find(id);
   if (container == nullptr) co_return not_here(id);
+  if (!container->process->exit_known()) co_return Error(Errc::disconnected, life_->host.client().why());
   co_return *container->process->exit_code();
 }
 
@@ -331,7 +348,10 @@ io::Task<Result<>> Shim::remove(std::string id) {
   const auto separated = co_await host::separate_layers(life.host, container->spec);
   if (!separated) co_return separated;
   const auto deleted = co_await host::delete_container(life.host, id);
-  if (!deleted) co_return deleted;
+  // An earlier attempt may have done it, whose answer was lost.
+  if (!deleted && deleted.error().code() != Errc::container_not_found) co_return deleted;
+  container = find(id);
+  if (container == nullptr) co_return Result<>();
   co_await close(*container);
   life.containers.erase(id);
   changed_.notify_all();
@@ -360,7 +380,7 @@ Result<save::Payload> Shim::save(const std::string& vm_document) {
 }
 
 Result<> Shim::import(const std::string& sandbox_id, const save::Payload& payload) {
-  if (state_ != State::empty) return Error(Errc::wrong_state, "there is a VM already");
+  if (life_) return Error(Errc::wrong_state, "there is a VM already");
   auto record = from_payload(payload);
   if (!record) return record.error();
   record_ = std::move(*record);
@@ -410,6 +430,14 @@ io::Task<Result<>> Shim::resume() {
   host::BridgeClient& client = life.host.client();
   const bool returned = state_ == State::frozen;
   const bool whole = returned && client.connected();
+  const uint64_t stay = stay_;
+  // Before the negotiation: to a host that it knows the guest sends at once what it owes.
+  for (const auto& [id, container] : life.containers) {
+    if (container->adopted) continue;
+    container->adopted = true;
+    discard(client.watch(id), "it is a new host's");
+    container->process->expect(client);
+  }
   if (!client.connected()) {
     const auto connected = co_await take_bridge(life);
     if (!connected) co_return connected.error().within("the bridge");
@@ -417,11 +445,10 @@ io::Task<Result<>> Shim::resume() {
   if (!whole) {
     client.continue_from(record_.next_id);
     reopen_streams(life);
-    for (const auto& [id, container] : life.containers) {
-      const auto adopted = co_await adopt(*container);
-      if (!adopted) co_return adopted.error().within("container " + id);
-    }
+    const auto asked = co_await probe_all(life);
+    if (!asked) co_return asked;
   }
+  if (stay_ != stay) co_return Error(Errc::wrong_state, "the VM has left");
   state_ = State::live;
   migrating_ = false;
   if (!returned) life.group.spawn("bridge keeper", keep_bridge(life));
@@ -431,22 +458,20 @@ io::Task<Result<>> Shim::resume() {
   co_return Result<>();
 }
 
-/// Its exit may have been told while nobody was there, so it is asked about in both cases: a returning host still has
-/// its wait, another one expects the answer to that of its predecessor.
-io::Task<Result<>> Shim::adopt(Container& container) {
-  host::BridgeClient& client = life_->host.client();
-  KeptProcess& process = *container.process;
-  if (process.exit_known()) co_return Result<>();
-  if (!container.adopted) {
-    const auto watched = client.watch(container.record.id);
-    discard(watched, "an earlier attempt may have done it");
+/// An exit may have been told while nobody was there, so each process is asked about: a returning host still has its
+/// wait, another one expects the answer to that of its predecessor.
+io::Task<Result<>> Shim::probe_all(Life& life) {
+  host::BridgeClient& client = life.host.client();
+  std::vector<std::pair<std::string, std::shared_ptr<host::Call>>> probes;
+  for (const auto& [id, container] : life.containers) {
+    if (!container->process->exit_known()) probes.emplace_back(id, container->process->probe(client));
   }
-  auto probe = container.adopted ? process.probe(client) : process.adopt(client);
-  container.adopted = true;
-  const auto answer = co_await client.answer(std::move(probe));
-  if (!answer) co_return answer.error();
-  const auto said = host::outcome(*answer);
-  if (!said && said.error().code() != Errc::timed_out) co_return said.error();
+  for (const auto& [id, probe] : probes) {
+    const auto answer = co_await client.answer_here(probe);
+    if (!answer) co_return answer.error().within("container " + id);
+    const auto said = host::outcome(*answer);
+    if (!said && said.error().code() != Errc::timed_out) co_return said.error().within("container " + id);
+  }
   co_return Result<>();
 }
 

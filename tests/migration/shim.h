@@ -89,7 +89,7 @@ class Shim final : public Sandbox {
   void keep_process(Container& container, std::unique_ptr<host::KeptProcess> process);
   io::Task<Result<>> take_bridge(Life& life);
   io::Task<> keep_bridge(Life& life);
-  io::Task<Result<>> adopt(Container& container);
+  static io::Task<Result<>> probe_all(Life& life);
   static void reopen_streams(Life& life);
   void reopen_soon(host::StreamEnd* stream);
   void tell_present(bool present) const;

@@ -44,7 +44,7 @@ std::string StandingVm::document() const {
   host::json document = host::json::object();
   document["Type"] = kType;
   document["Version"] = kVersion;
-  document["Memory"] = memory_;
+  document["Memory"] = plan_.memory;
   return host::to_text(document);
 }
 
@@ -56,13 +56,16 @@ io::Task<Result<>> StandingVm::create(std::string document) {
   if (version != kVersion) {
     co_return Error(Errc::invalid_argument, "the VM's document is of version " + std::to_string(version));
   }
-  memory_ = static_cast<uint64_t>(host::number_of(*read, "Memory"));
+  const int64_t memory = host::number_of(*read, "Memory");
+  if (memory < 0) co_return Error(Errc::invalid_argument, "the VM's document: Memory is below 0");
+  memory_ = plan_.memory = static_cast<uint64_t>(memory);
   source_ = false;
   sent_ = 0;
   co_return Result<>();
 }
 
 io::Task<Result<>> StandingVm::transfer(io::Fd transport) {
+  if (source_) memory_ = plan_.memory;
   sent_ = 0;
   cancelled_ = false;
   transport_ = engine_.adopt(std::move(transport));

@@ -50,6 +50,10 @@ StdioFiles::StdioFiles(io::Engine& engine, std::string directory)
 StdioFiles::~StdioFiles() = default;
 
 Result<host::KeptProcess::Users> StdioFiles::open(const std::string& container, host::Streams streams) {
+  if (files_.contains(container)) return Error(Errc::already_exists, "container \"" + container + "\" has streams");
+  if (container.empty() || container[0] == '.' || container.find_first_of(std::string("/\0", 2)) != std::string::npos) {
+    return Error(Errc::invalid_argument, "container \"" + container + "\": no name of a file");
+  }
   auto files = std::make_unique<Files>(engine_.executor());
   const std::string base = directory_ + "/" + container;
   host::KeptProcess::Users users;

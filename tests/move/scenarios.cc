@@ -46,6 +46,7 @@ TEST_CASE("migration: the VM goes there and back, and every stream with it") {
 TEST_CASE("migration: a cancelled one leaves the VM where it is, with its bridge and streams whole") {
   House house;
   board_everybody(house);
+  house.a.vm.plan().memory = 64u << 20;  // there is a middle
   const auto id = house.a.shim.bridge()->client().seed();
   const auto outcome = house.migrate(house.a, house.b, [&house](migration::Orchestrator& orchestrator) {
     house.a.vm.plan().on_progress = [&](uint64_t sent) {
