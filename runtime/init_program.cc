@@ -14,7 +14,7 @@ namespace {
 
 constexpr unsigned long kForkNoExec = 0x40;     // PF_FORKNOEXEC of <linux/sched.h>, which user space does not get
 constexpr std::chrono::milliseconds kPause{1};  // no event tells of an execve(2); it is under way
-constexpr int kLooks = 1000;
+constexpr std::chrono::seconds kLimit{1};
 
 std::string_view next_word(std::string_view& rest) {
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
@@ -48,7 +48,8 @@ bool has_executed(std::string_view stat) {
 }
 
 io::Task<> program_begun(io::Executor executor, io::Clock& clock, pid_t pid) {
-  for (int look = 0; look < kLooks && !has_executed(stat_of(pid)); ++look) {
+  const auto deadline = clock.now() + kLimit;
+  while (!has_executed(stat_of(pid)) && clock.now() < deadline) {
     co_await io::sleep_until(executor, clock, clock.now() + kPause);
   }
 }

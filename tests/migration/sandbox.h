@@ -36,7 +36,7 @@ class Sandbox {
   /// Imported, and each container has been claimed by a client that will attend its streams.
   virtual bool patched() const = 0;
 
-  /// Source: the VM is about to move, so a bridge that breaks is no loss. Destination: the bridge's port is opened.
+  /// Source: the VM is about to move, so a bridge that breaks is no loss.
   virtual void set_migrating(bool migrating) = 0;
 
   /// The VM runs here (again): takes its bridge, unless the old one is still whole, and goes on with every process.

@@ -206,10 +206,12 @@ io::Task<> Shim::keep_bridge(Life& life) {
     co_await changed_.wait(wanted);
     if (!client.connected()) {
       const auto back = co_await take_bridge(life);
-      if (!back) log::warn("the guest does not come back", {{"error", back.error().message()}});
-      if (back) {
-        for (const auto& [id, container] : life.containers) container->process->renew(client);
+      if (!back) {
+        log::warn("the guest does not come back", {{"error", back.error().message()}});
+        co_await io::sleep_until(engine_.executor(), clock_, clock_.now() + kRetryPause);
+        continue;
       }
+      for (const auto& [id, container] : life.containers) container->process->renew(client);
     }
     if (wanted()) reopen_streams(life);
   }
