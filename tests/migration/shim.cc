@@ -90,6 +90,19 @@ class Use {
   io::Condition& changed_;
 };
 
+/// An id is taken while its container is being started, however that ends.
+class Starting {
+ public:
+  Starting(std::set<std::string>& ids, std::string id) : ids_(ids), id_(std::move(id)) {}
+  ~Starting() { ids_.erase(id_); }
+  Starting(const Starting&) = delete;
+  Starting& operator=(const Starting&) = delete;
+
+ private:
+  std::set<std::string>& ids_;
+  const std::string id_;
+};
+
 }  // namespace
 
 Shim::Shim(io::Engine& engine, io::Clock& clock, io::TransportName transport)
@@ -271,8 +284,8 @@ io::Task<Result<uint32_t>> Shim::start(host::ContainerSpec spec, host::Streams s
   const bool known = life.containers.contains(spec.id) || !life.starting.insert(spec.id).second;
   if (known) co_return Error(Errc::already_exists, "container \"" + spec.id + "\" is here already");
   const Use<Life> use(life, changed_);
+  const Starting starting(life.starting, spec.id);
   auto started = co_await create_and_start(life, spec, streams);
-  life.starting.erase(spec.id);
   if (!started) co_return started.error();
   ContainerRecord record{spec.id, spec.layers, spec.command.terminal, {}};
   auto container = std::make_unique<Container>(*this, std::move(record), users);
