@@ -1,0 +1,20 @@
+#pragma once
+
+#include "bridge/messages_resource.h"
+#include "gcs/handlers.h"
+
+/// What ModifySettings does to each type of resource (wire.md 8). A function answers for every request type of its
+/// resource; one that it does not know is `unsupported_request()`.
+namespace gcs {
+
+using ResourceTask = io::Task<Result<>>;
+
+// resource_layers.cc
+ResourceTask modify_combined_layers(HandlerContext& context, const bridge::ModifySettings& request);
+
+// resource_limits.cc
+ResourceTask modify_container_constraints(HandlerContext& context, const bridge::ModifySettings& request);
+
+Error unsupported_request(const bridge::ModifySettings& request);
+
+}  // namespace gcs
