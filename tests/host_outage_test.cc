@@ -104,6 +104,19 @@ TEST_CASE("outage: a bridge that is cut and read to its end has handled every an
   CHECK(call->result.has_value());
 }
 
+TEST_CASE("outage: a host that takes what is there and goes refuses the rest, so that none of it dies unread") {
+  Bridge bridge;
+  bridge.client().look_first(true);
+  const auto call = bridge.ask();
+  const auto request = bridge.loop.run(bridge.guest.next());
+  bridge.loop.run(bridge.guest.answer(request, R"({"Result":0})"));
+  CHECK_FALSE(bridge.guest.refused());
+  bridge.client().cut(Unread::take);
+  CHECK(bridge.guest.refused());
+  bridge.loop.run(bridge.client().lost());
+  CHECK(call->result.has_value());
+}
+
 TEST_CASE("outage: answers left unread die with the connection, and may come on the next one") {
   Bridge bridge;
   bridge.client().look_first(true);

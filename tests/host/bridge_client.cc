@@ -213,6 +213,9 @@ void BridgeClient::cut(Unread unread) {
   if (!session || session->over) return;
   session->cut = true;
   session->leave = unread == Unread::leave;
+  // What would come between the last look and the end would die unread beside what was read, and no guest could tell
+  // one from the other.
+  if (look_first_ && !session->leave) session->stream->shut_read();
   if (!look_first_ && (session->leave || unread_bytes(*session->stream) == 0)) session->stream->shut_down();
   session->more.notify_all();
   changed_.notify_all();

@@ -85,9 +85,9 @@ class BridgeClient {
   void keep_calls(bool keep) { keep_calls_ = keep; }
 
   /// Ends the connection; lost() waits until that is done. With `take`, everything that is there is read before, and
-  /// what the guest sends later dies unread; with `leave`, it ends at once, and all but the frame being read dies. What
-  /// was sent and the guest has not read by then is in doubt: see heard(). With look_first() on, the guest sees a reset
-  /// where something died unread, as when a host dies; else an end.
+  /// what the guest sends later dies unread, or with look_first() on is refused; with `leave`, it ends at once, and all
+  /// but the frame being read dies. What was sent and the guest has not read by then is in doubt: see heard(). With
+  /// look_first() on, the guest sees a reset where something died unread, as when a host dies; else an end.
   void cut(Unread unread);
 
   /// Waits until the guest has read every request, at most for `limit`. For AF_UNIX: others do not tell.

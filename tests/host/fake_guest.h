@@ -52,6 +52,9 @@ class FakeGuest {
   /// Exit notification.
   io::Task<> notify(std::string container);
 
+  /// The host has left, or takes nothing more: what were sent now would be refused.
+  bool refused() const { return stream_->hung_up(); }
+
   void vanish();
   Loop& loop() { return loop_; }
 

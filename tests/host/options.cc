@@ -28,10 +28,13 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   serve --ttrpc SOCK           a shim whose VM can move: bridge, containers, the Migration service
       --stdio DIR              their streams are the files ID.in, ID.out, ID.err there (default: here)
       --vm FILE --console FILE its VM is a QEMU as this document says, and its console; else it is somebody else's
+      --state FILE             the QEMU does not boot, but goes on with what one has saved there
+      --bandwidth N[k|m|g]     how many bytes a second it sends when the VM moves
       --incoming               the VM comes from another shim, of the same kind
   start [FLAGS of run] SOCK ID CMD…           a container of that shim
   wait SOCK ID, signal SOCK ID N, remove SOCK ID, list SOCK
   migrate FROM TO              moves the VM from one shim to another, with its containers; Ctrl-C takes it back
+      --cancel-at PHASE        so does this, as soon as either side tells of PHASE (SETUP_DONE, …)
 
 T is unix:/path (port P is the socket /path_P) or vsock; default unix:/run/gcs-host/vm. Where a server listens on the
 control socket (default /run/gcs-host/control, or $GCS_HOST_SOCKET) and no transport is named, commands use its bridge;
@@ -92,7 +95,7 @@ Result<int64_t> bytes_of(const std::string& text) {
   const std::string unit(end, text.data() + text.size());
   const int shift = unit == "k" ? 10 : unit == "m" ? 20 : unit == "g" ? 30 : unit.empty() ? 0 : -1;
   if (failed != std::errc() || number <= 0 || shift < 0 || number > (INT64_MAX >> shift)) {
-    return bad("\"" + text + "\" is no amount of memory");
+    return bad("\"" + text + "\" is no amount of bytes");
   }
   return number << shift;
 }
@@ -149,6 +152,13 @@ Result<> turn(bool& where, bool on) {
   return {};
 }
 
+Result<> set_bandwidth(Options& options, const std::string& value) {
+  const auto bytes = bytes_of(value);
+  if (!bytes) return bytes.error();
+  options.bandwidth = static_cast<uint64_t>(*bytes);
+  return {};
+}
+
 Result<> set_memory(Options& options, const std::string& value) {
   const auto bytes = bytes_of(value);
   if (!bytes) return bytes.error();
@@ -176,6 +186,9 @@ const std::vector<Flag>& flags() {
       {"serve", "stdio", true, [](O& o, S v) { return store(o.stdio, v); }},
       {"serve", "vm", true, [](O& o, S v) { return store(o.vm, v); }},
       {"serve", "console", true, [](O& o, S v) { return store(o.console, v); }},
+      {"serve", "state", true, [](O& o, S v) { return store(o.state, v); }},
+      {"serve", "bandwidth", true, set_bandwidth},
+      {"migrate", "cancel-at", true, [](O& o, S v) { return store(o.cancel_at, v); }},
       {"serve", "incoming", false, [](O& o, S) { return turn(o.incoming, true); }},
       {"shutdown", "force", false, [](O& o, S) { return turn(o.force, true); }},
   };
@@ -255,6 +268,8 @@ Result<> positionals(Arguments& arguments, Options& options) {
   }
   if (options.ttrpc.empty() && (options.incoming || !options.vm.empty()))
     return bad("--vm and --incoming go with --ttrpc");
+  if (options.vm.empty() && (!options.state.empty() || options.bandwidth != 0))
+    return bad("--state and --bandwidth go with --vm");
   const bool creates = command == "run" || command == "start";
   if (creates && options.container.layers.empty()) return bad(command + " wants at least one --layer");
   if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");

@@ -107,6 +107,7 @@ struct Machine {
   std::unique_ptr<StandingVm> standing;
   std::unique_ptr<QemuVm> qemu;
   QemuConfig config;
+  std::string state;
 
   Vm& vm() {
     if (qemu) return *qemu;
@@ -116,7 +117,8 @@ struct Machine {
   /// Nothing where somebody else runs the guest.
   io::Task<Result<>> start() {
     if (!qemu) co_return Result<>();
-    co_return co_await qemu->start(config);
+    if (state.empty()) co_return co_await qemu->start(config);
+    co_return co_await qemu->load(config, state);
   }
 };
 
@@ -133,8 +135,10 @@ Result<Machine> machine_of(Program& program) {
   auto config = from_document(text);
   if (!config) return config.error().within(options.vm);
   machine.config = std::move(*config);
+  machine.state = options.state;
   QemuPlace place;
   place.console = options.console;
+  place.max_bandwidth = options.bandwidth;
   machine.qemu = std::make_unique<QemuVm>(program.engine, program.clock, std::move(place));
   return machine;
 }
@@ -184,6 +188,14 @@ io::Task<Result<int>> serve_shim(Program& program) {
 }
 
 io::Task<Result<int>> migrate(Program& program) {
+  std::optional<Phase> last;
+  if (!program.options.cancel_at.empty()) {
+    Phase phase{};
+    if (!Phase_Parse("PHASE_" + program.options.cancel_at, &phase)) {
+      co_return Error(Errc::invalid_argument, "--cancel-at: there is no phase \"" + program.options.cancel_at + "\"");
+    }
+    last = phase;
+  }
   auto source = co_await Dialled::to(program, program.options.sockets[0]);
   if (!source) co_return source.error();
   auto destination = co_await Dialled::to(program, program.options.sockets[1]);
@@ -191,7 +203,10 @@ io::Task<Result<int>> migrate(Program& program) {
   if (destination) {
     Report report(program.clock, ::isatty(STDOUT_FILENO) == 1);
     Orchestrator orchestrator(program.engine, program.clock, (*source)->client(), (*destination)->client());
-    orchestrator.on_step([&report](const Step& step) { report.show(step); });
+    orchestrator.on_step([&report, &orchestrator, last](const Step& step) {
+      report.show(step);
+      if (step.kind == Step::Kind::event && step.event.notification().phase() == last) orchestrator.cancel();
+    });
     program.signals.exchange([&orchestrator](int number) {
       if (number != SIGWINCH && number != SIGCONT) orchestrator.cancel();
     });

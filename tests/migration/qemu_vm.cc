@@ -1,5 +1,6 @@
 #include "tests/migration/qemu_vm.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <filesystem>
@@ -13,6 +14,9 @@ namespace {
 
 /// The transport's name inside QEMU.
 constexpr const char* kTransport = "transport";
+
+/// The capability by which memory that both QEMUs map is not sent.
+constexpr const char* kSharedMemoryStays = "x-ignore-shared";
 
 /// QEMU finishes a migration's end behind the event that tells of it, within a turn of its loop.
 constexpr std::chrono::milliseconds kSettlePeriod{5};
@@ -66,6 +70,39 @@ io::Task<Result<>> QemuVm::start(QemuConfig config) {
   co_return started;
 }
 
+io::Task<Result<>> QemuVm::load(QemuConfig config, std::string state) {
+  if (state_ != State::none) co_return Error(Errc::wrong_state, "there is a VM already");
+  io::Fd file(::open(state.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) co_return sys_error("the VM's state " + state);
+  const auto launched = co_await launch(std::move(config), true);
+  if (!launched) co_return launched;
+  side_ = Side::destination;
+  const auto loaded = co_await load_state(std::move(file));
+  if (!loaded) {
+    co_await clear();
+    co_return loaded.error().within("the VM's state " + state);
+  }
+  state_ = State::running;
+  side_ = Side::source;
+  co_return Result<>();
+}
+
+/// The memory is in the file, so for this once QEMU has to take it in.
+io::Task<Result<>> QemuVm::load_state(io::Fd file) {
+  const Operation operation(*this);
+  cancelled_ = false;
+  migration_.clear();
+  const std::vector<std::pair<std::string, bool>> taken_in = {{kSharedMemoryStays, false}};
+  const std::vector<std::pair<std::string, bool>> left_out = {{kSharedMemoryStays, !config_.memory_file.empty()}};
+  auto done = co_await set_capabilities(taken_in);
+  if (done) done = co_await move(std::move(file));
+  if (done) done = co_await set_capabilities(left_out);
+  if (!done) co_return done;
+  const auto running = co_await qmp_->execute("cont");
+  if (!running) co_return co_await explained(running.error());
+  co_return Result<>();
+}
+
 io::Task<Result<>> QemuVm::create(std::string document) {
   if (state_ != State::none) co_return Error(Errc::wrong_state, "there is a VM already");
   auto described = from_document(document);
@@ -109,8 +146,15 @@ io::Task<Result<>> QemuVm::launch(QemuConfig config, bool incoming) {
 io::Task<Result<>> QemuVm::prepare() {
   const auto open = co_await qmp_->negotiate();
   if (!open) co_return open.error();
-  const std::pair<const char*, bool> wanted[] = {
-      {"events", true}, {"return-path", true}, {"x-ignore-shared", !config_.memory_file.empty()}};
+  std::vector<std::pair<std::string, bool>> wanted = {{"events", true}, {"return-path", true}};
+  wanted.emplace_back(kSharedMemoryStays, !config_.memory_file.empty());
+  const auto set = co_await set_capabilities(std::move(wanted));
+  if (!set) co_return set;
+  if (place_.max_bandwidth == 0) co_return Result<>();
+  co_return co_await limit_bandwidth(place_.max_bandwidth);
+}
+
+io::Task<Result<>> QemuVm::set_capabilities(std::vector<std::pair<std::string, bool>> wanted) {
   json arguments = json::object();
   for (const auto& [name, on] : wanted) {
     json capability = json::object();
@@ -120,8 +164,7 @@ io::Task<Result<>> QemuVm::prepare() {
   }
   const auto set = co_await qmp_->execute("migrate-set-capabilities", std::move(arguments));
   if (!set) co_return set.error();
-  if (place_.max_bandwidth == 0) co_return Result<>();
-  co_return co_await limit_bandwidth(place_.max_bandwidth);
+  co_return Result<>();
 }
 
 io::Task<Result<>> QemuVm::limit_bandwidth(uint64_t bytes_per_second) {

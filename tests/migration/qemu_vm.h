@@ -22,9 +22,9 @@ struct VmProperties {
 
 /// A VM of QEMU's, and with it its process and monitor.
 ///
-///     none ──start──▶ running ──transfer──▶ moving ──all of it is there──▶ moved ──resume──▶ running
-///     none ──create──▶ waiting ──transfer──▶ moving                          ▲
-///                                              └──failed, cancelled──▶ failed ┘ (resume: a source only)
+///     none ──start, load──▶ running ──transfer──▶ moving ──all of it is there──▶ moved ──resume──▶ running
+///     none ──create──▶ waiting ──transfer──▶ moving                                ▲
+///                                              └──failed, cancelled──▶ failed ─────┘ (resume: a source only)
 ///     any ──stop──▶ none
 ///
 /// A destination that was resumed is a source for the next move. A source that fails runs on by itself, at once;
@@ -52,6 +52,10 @@ class QemuVm final : public Vm {
   /// Boots a VM. Errors: QEMU's own last line, where it cannot start; nothing is left of it then.
   io::Task<Result<>> start(QemuConfig config);
 
+  /// Goes on with a VM that QEMU has saved to the file `state`, memory and all: a memory file of `config` is written
+  /// over. Errors: those of start(), and what QEMU says of the state.
+  io::Task<Result<>> load(QemuConfig config, std::string state);
+
   io::Task<Result<VmProperties>> properties();
 
   /// -1 without a process.
@@ -77,6 +81,8 @@ class QemuVm final : public Vm {
 
   io::Task<Result<>> launch(QemuConfig config, bool incoming);
   io::Task<Result<>> prepare();
+  io::Task<Result<>> set_capabilities(std::vector<std::pair<std::string, bool>> wanted);
+  io::Task<Result<>> load_state(io::Fd file);
   io::Task<Result<>> explained(Error seen);
   io::Task<Result<>> move(io::Fd transport);
   io::Task<Result<>> follow();

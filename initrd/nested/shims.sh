@@ -1,0 +1,37 @@
+# Sourced by scenes that run in a guest which is two hosts (nested/hosts): shims whose VM is the saved one, or comes from
+# another. All of them share /run/io, where the streams of containers are files.
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+
+load_vhost() { while read -r module; do insmod "/modules/vhost/$module" 2>/dev/null; done </modules/vhost/order; }
+
+vm=/saved/vm.json
+
+# shim NAME [FLAG...]   leaves its pid in $shim
+shim() {
+  name=$1; shift
+  gcs-host -v -transport vsock serve --ttrpc "/run/$name.sock" --stdio /run/io --console "/run/$name.console" \
+    --vm "$vm" "$@" >"/run/$name.log" 2>&1 &
+  shim=$!
+}
+state() { gcs-host list "/run/$1.sock" 2>/dev/null | head -n 1; }
+is_state() { [ "$(state "$1")" = "$2" ]; }
+
+# container SHIM ID [FLAG...] -- PROGRAM...
+container() {
+  at=$1 id=$2; shift 2
+  flags=
+  while [ "$1" != -- ]; do flags="$flags $1"; shift; done
+  shift
+  gcs-host start $flags --layer /layers/busybox "/run/$at.sock" "$id" "$@" >/dev/null
+}
+
+# A count of eight bytes a number: what is missing or twice can then be told to the byte.
+count='trap "exit 42" TERM; n=0; while :; do printf "%07d\n" $n; n=$((n + 1)); usleep 10000; done'
+counted() { wc -l <"/run/io/$1.out"; }
+counted_more_than() { [ "$(counted "$1")" -gt "$2" ]; }
+
+# tally FILE   "LAST LOST DOUBLED": the last number, and the bytes that are missing before it or are there again
+tally() {
+  awk '/^[0-9]{7}$/ { n = $0 + 0; if (!(n in seen)) { seen[n]; kinds++ } if (n > last) last = n } { bytes += length($0) + 1 }
+    END { lost = (last + 1 - kinds) * 8; print last, lost, bytes + lost - (last + 1) * 8 }' "$1"
+}
