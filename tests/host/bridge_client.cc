@@ -16,13 +16,6 @@ namespace {
 constexpr std::chrono::minutes kCallLimit{5};
 constexpr std::chrono::milliseconds kHeardPause{1};  // no event tells that a peer has read
 
-/// What has come on a connection and was not read.
-size_t unread_bytes(const io::Stream& stream) {
-  int count = 0;
-  if (::ioctl(stream.native_handle(), SIOCINQ, &count) != 0 || count < 0) return 0;
-  return static_cast<size_t>(count);
-}
-
 json negotiate_body() {
   json body = json::object();
   body["ContainerId"] = "";

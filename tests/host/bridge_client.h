@@ -11,14 +11,12 @@
 #include "stdio/io/task_group.h"
 #include "tests/host/json_value.h"
 #include "tests/host/message.h"
+#include "tests/host/unread.h"
 
 namespace gcs::host {
 
 /// One request that waits for its answer. Shared by who asked and the client.
 class Call;
-
-/// What becomes of bytes that the guest has sent, and the host has not read, when a connection is cut.
-enum class Unread { take, leave };
 
 /// The host's end of the bridge: listens, takes the guest's connection, negotiates, asks, and checks every frame as the
 /// real host does. One object is one host as the guest knows it: ids run on over its connections.

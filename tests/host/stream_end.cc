@@ -1,20 +1,11 @@
 #include "tests/host/stream_end.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 
 namespace gcs::host {
 namespace {
 
 constexpr size_t kChunk = 64 * 1024;
-
-size_t unread_bytes(const io::Stream& stream) {
-  int count = 0;
-  if (::ioctl(stream.native_handle(), SIOCINQ, &count) != 0 || count < 0) return 0;
-  return static_cast<size_t>(count);
-}
 
 }  // namespace
 
