@@ -43,6 +43,8 @@ class StreamEnd {
   StreamEnd(io::Engine& engine, io::Clock& clock, io::TransportName transport, io::Port port,
             std::unique_ptr<io::Stream> first, StreamUser& user);
 
+  io::Port port() const { return port_; }
+
   /// To be spawned once.
   io::Task<> run();
 
