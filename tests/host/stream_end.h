@@ -73,6 +73,9 @@ class StreamEnd {
   /// False once the stream is closed.
   io::Task<bool> write(std::string_view bytes);
 
+  /// The same for as many bytes as a connection takes at once; gives their number, 0 once the stream is closed.
+  io::Task<size_t> write_some(std::string_view bytes);
+
   /// The end of the input: told on this connection and all later ones.
   void end_input();
 
