@@ -62,7 +62,10 @@ class BridgeClient {
   /// Says that an exit notification of this container may come; to be said before Create. Each covers one.
   Result<> watch(const std::string& container);
 
-  /// Waits for that notification; it stays until the next watch().
+  /// Takes that back, and forgets what was told: there is no such container, nor will there be.
+  void unwatch(const std::string& container);
+
+  /// Waits for that notification; it stays until the next watch(). `container_not_found` without one.
   io::Task<Result<json>> exited(std::string container);
 
   bool connected() const { return session_ != nullptr; }

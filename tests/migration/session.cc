@@ -156,7 +156,7 @@ io::Task<Result<>> Session::do_import(std::string id, std::string sandbox_id, st
   if (!admitted) co_return admitted.error();
   const auto payload = unpack_sandbox(*config);
   if (!payload) co_return payload.error();
-  const auto imported = sandbox_.import(sandbox_id, *payload);
+  const auto imported = co_await sandbox_.import(sandbox_id, *payload);
   if (!imported) co_return imported.error();
   begin(id, Side::destination);
   set_state(admitted->move.next);

@@ -105,7 +105,8 @@ io::Task<Result<std::unique_ptr<host::Process>>> Shim::create_and_start(Stay& st
   if (!started) {
     discard(co_await host::shut_down(stay.host(), spec.id, true), "the start's error is the one to tell");
     discard(co_await host::separate_layers(stay.host(), spec), "likewise");
-    discard(co_await host::delete_container(stay.host(), spec.id), "likewise");
+    const auto deleted = co_await host::delete_container(stay.host(), spec.id);
+    if (deleted) discard(co_await stay.host().unwatch(spec.id), "likewise");
     co_return started.error();
   }
   co_return std::move(*started);
@@ -122,7 +123,7 @@ io::Task<Result<uint32_t>> Shim::start(host::ContainerSpec spec, host::Streams s
   const Busy busy(stay, spec.id);
   auto started = co_await create_and_start(stay, spec, streams);
   if (!started) co_return started.error();
-  ContainerRecord record{spec.id, spec.layers, spec.command.terminal, {}};
+  ContainerRecord record{spec.id, spec.layers, spec.scratch(), spec.rootfs(), spec.command.terminal, {}};
   auto container = stay.make_container(std::move(record), users);
   container->adopted = true;
   auto told = [this](uint32_t) { changed_.notify_all(); };
@@ -176,9 +177,7 @@ io::Task<Result<>> Shim::remove(std::string id) {
   if (stay.busy.contains(id)) co_return Error(Errc::wrong_state, "container \"" + id + "\" is being removed");
   const Stay::Use use(stay);
   const Busy busy(stay, id);
-  host::ContainerSpec spec;
-  spec.id = id;
-  const auto separated = co_await host::separate_layers(stay.host(), spec);
+  const auto separated = co_await host::separate_layers(stay.host(), id, container->record.rootfs);
   if (!separated) co_return separated;
   const auto deleted = co_await host::delete_container(stay.host(), id);
   // An earlier attempt may have done it, whose answer was lost.

@@ -22,8 +22,9 @@ class Shim final : public Sandbox {
   enum class State { empty, live, frozen, imported };
   State state() const { return state_; }
 
-  /// Who attends the streams of containers that come with a VM: each is claimed as it is imported.
-  using Attendant = std::function<host::KeptProcess::Users(const ContainerRecord& container)>;
+  /// Who attends the streams of containers that come with a VM, each as it is imported; an error fails the import.
+  /// Without one a VM cannot be gone on with here.
+  using Attendant = std::function<Result<host::KeptProcess::Users>(const ContainerRecord& container)>;
   void attend_with(Attendant attendant) { attendant_ = std::move(attendant); }
 
   /// Told whether input may be given to the containers here: not while the VM is on its way, or somebody else's.
@@ -34,9 +35,6 @@ class Shim final : public Sandbox {
 
   /// A container and its init process, whose streams `users` get. Gives its pid.
   io::Task<Result<uint32_t>> start(host::ContainerSpec spec, host::Streams streams, host::KeptProcess::Users users);
-
-  /// Imported: this client will attend the container. Gives the pid of its init process.
-  Result<uint32_t> claim(const std::string& container, host::KeptProcess::Users users);
 
   /// Waits for the exit of the init process, here; `wait` goes on through outages. `wrong_state` once the VM has left.
   io::Task<Result<uint32_t>> exited(std::string container);
@@ -63,7 +61,7 @@ class Shim final : public Sandbox {
   io::Task<> stop();
 
   Result<save::Payload> save(const std::string& vm_document) override;
-  Result<> import(const std::string& sandbox_id, const save::Payload& payload) override;
+  io::Task<Result<>> import(std::string sandbox_id, save::Payload payload) override;
   std::string vm_document() const override;
   bool patched() const override;
   void set_migrating(bool migrating) override;
@@ -75,6 +73,7 @@ class Shim final : public Sandbox {
   KeptContainer* find(const std::string& id);
   io::Task<Result<std::unique_ptr<host::Process>>> create_and_start(Stay& stay, host::ContainerSpec spec,
                                                                     host::Streams streams);
+  void claim(const ContainerRecord& record, host::KeptProcess::Users users);
   void note_presence();
   io::Task<Result<>> take_back(Stay& stay, bool returned);
 

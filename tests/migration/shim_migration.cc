@@ -39,36 +39,35 @@ Result<save::Payload> Shim::save(const std::string& vm_document) {
   return to_payload(record);
 }
 
-Result<> Shim::import(const std::string& sandbox_id, const save::Payload& payload) {
-  if (stay_) return Error(Errc::wrong_state, "there is a VM already");
+io::Task<Result<>> Shim::import(std::string sandbox_id, save::Payload payload) {
+  if (stay_) co_return Error(Errc::wrong_state, "there is a VM already");
   auto record = from_payload(payload);
-  if (!record) return record.error();
+  if (!record) co_return record.error();
   record_ = std::move(*record);
   if (!sandbox_id.empty()) record_.vm_id = sandbox_id;
   stay_ = std::make_unique<Stay>(engine_, clock_, transport_, changed_);
   stay_->host().ports().raise(record_.next_port);
   state_ = State::imported;
-  if (!attendant_) return {};
+  if (!attendant_) co_return Result<>();
   for (const ContainerRecord& container : record_.containers) {
-    const auto claimed = claim(container.id, attendant_(container));
-    discard(claimed, "it is there, and nobody else knows of it yet");
+    const auto users = attendant_(container);
+    if (users) {
+      claim(container, *users);
+      continue;
+    }
+    const Error error = users.error().within("container \"" + container.id + "\"");
+    co_await leave();
+    co_return error;
   }
-  return {};
+  co_return Result<>();
 }
 
-Result<uint32_t> Shim::claim(const std::string& id, KeptProcess::Users users) {
-  if (state_ != State::imported) return Error(Errc::wrong_state, "no VM is awaited here");
-  for (const ContainerRecord& record : record_.containers) {
-    if (record.id != id) continue;
-    if (stay_->find(id) != nullptr) return Error(Errc::already_exists, "container \"" + id + "\" is claimed");
-    auto container = stay_->make_container(record, users);
-    auto told = [this](uint32_t) { changed_.notify_all(); };
-    container->keep(std::make_unique<KeptProcess>(stay_->host(), container->group, record.init, container->users(),
-                                                  std::move(told)));
-    stay_->add(std::move(container));
-    return record.init.pid;
-  }
-  return Error(Errc::container_not_found, "there is no container \"" + id + "\"");
+void Shim::claim(const ContainerRecord& record, KeptProcess::Users users) {
+  auto container = stay_->make_container(record, users);
+  auto told = [this](uint32_t) { changed_.notify_all(); };
+  container->keep(
+      std::make_unique<KeptProcess>(stay_->host(), container->group, record.init, container->users(), std::move(told)));
+  stay_->add(std::move(container));
 }
 
 std::string Shim::vm_document() const {
