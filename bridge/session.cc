@@ -21,6 +21,10 @@ constexpr size_t kMaxRequestBytes = 24u << 20;
 // What one write carries at most; several small frames leave together.
 constexpr size_t kMaxWrite = 64 * 1024;
 
+// From a write that the host did not take to the end of its other side. A host that dies ends both at once; one that
+// has only stopped reading keeps the other open for ever.
+constexpr std::chrono::seconds kEndLimit{1};
+
 /// What a request holds while it is handled; given back however that ends.
 class Held {
  public:
@@ -81,11 +85,12 @@ void Exchange::push(Outgoing outgoing) {
   changed.notify_all();
 }
 
-Session::Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange,
+Session::Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange, io::Clock& clock,
                  std::function<void(const io::Stream&)> on_negotiated)
     : conn_(std::move(conn)),
       number_(number),
       exchange_(exchange),
+      clock_(clock),
       on_negotiated_(std::move(on_negotiated)),
       writer_(exchange.requests.executor()) {}
 
@@ -137,6 +142,7 @@ io::Task<Error> Session::read() {
       co_return Error(Errc::disconnected, "the host takes no answers", write_error_);
     }
     auto frame = co_await reader_.next(*conn_);
+    if (given_up_) co_return Error(Errc::disconnected, "the host takes no answers", write_error_);
     if (!frame) co_return frame.error();
     confirm(true);
     Body body = read_body(frame->payload);
@@ -217,8 +223,15 @@ io::Task<> Session::write() {
       exchange_.outbox.written(outgoing);
     }
     exchange_.changed.notify_all();
-    if (write_error_ != 0) co_return;
+    if (write_error_ != 0) co_return co_await await_end();
   }
+}
+
+io::Task<> Session::await_end() {
+  auto ended = [this] { return over_; };
+  if (co_await exchange_.changed.wait_until(clock_, clock_.now() + kEndLimit, ended)) co_return;
+  given_up_ = true;
+  conn_->shut_read();
 }
 
 /// How much went out before the connection broke, if it did. What the host had sent by then is still to be read: only

@@ -44,7 +44,7 @@ class Session {
  public:
   /// `number` counts up from 1. `on_negotiated` is called once, inside the reader, when the host may be spoken to: with
   /// the connection, which stays until run() has returned.
-  Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange,
+  Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange, io::Clock& clock,
           std::function<void(const io::Stream&)> on_negotiated);
 
   /// Serves until the connection is lost, and says why. The writer has ended by then, and the outbox has what it had
@@ -55,6 +55,7 @@ class Session {
   io::Task<Error> read();
   io::Task<> write();
   io::Task<size_t> send(std::string_view bytes);
+  io::Task<> await_end();
   bool all_read(const Error& loss) const;
   void confirm(bool host_spoke);
   void negotiate(const Header& header, const Body& body);
@@ -63,12 +64,14 @@ class Session {
   std::unique_ptr<io::Stream> conn_;
   uint64_t number_;
   Exchange& exchange_;
+  io::Clock& clock_;
   std::function<void(const io::Stream&)> on_negotiated_;
   FrameReader reader_;
   std::optional<uint64_t> first_id_;  // of the first negotiate: tells a new host from a returning one
   uint32_t version_ = 0;
-  int write_error_ = 0;  // errno of the writer's end
-  bool over_ = false;    // the reader has ended
+  int write_error_ = 0;    // errno of the writer's end
+  bool given_up_ = false;  // after that, its end did not come
+  bool over_ = false;      // the reader has ended
   io::TaskGroup writer_;
 };
 

@@ -28,7 +28,7 @@ io::Task<Error> Service::serve(std::unique_ptr<io::Stream> conn, uint64_t number
     link_.set_up(bridge);
     restore_.negotiated();
   };
-  bridge::Session session(std::move(conn), number, exchange_, on_negotiated);
+  bridge::Session session(std::move(conn), number, exchange_, clock_, on_negotiated);
   co_return co_await session.run();
 }
 

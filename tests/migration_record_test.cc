@@ -24,8 +24,10 @@ SandboxRecord good() {
   record.vm_document = R"({"Type":"x"})";
   record.next_id = 17;
   record.next_port = 0x40000009;
-  ContainerRecord one{"one", {"/layers/top", "/layers/base"}, true, {"one", 7, {0x40000001, 0x40000002, 0}, 5}};
-  ContainerRecord two{"two", {"/layers/base"}, false, {"two", 9, {0, 0x40000003, 0x40000004}, 6}};
+  ContainerRecord one{"one", {"/layers/top", "/layers/base"},           "/scratch/one", "/far/one/rootfs",
+                      true,  {"one", 7, {0x40000001, 0x40000002, 0}, 5}};
+  ContainerRecord two{
+      "two", {"/layers/base"}, "", "/run/gcs/c/two/rootfs", false, {"two", 9, {0, 0x40000003, 0x40000004}, 6}};
   record.containers = {one, two};
   return record;
 }
@@ -69,8 +71,28 @@ TEST_CASE("sandbox record: what was saved is what is taken") {
   CHECK(one.init.ports.out == 0x40000002);
   CHECK(one.init.ports.err == 0);
   CHECK(one.init.wait_id == 5);
+  CHECK(one.scratch == "/scratch/one");
+  CHECK(one.rootfs == "/far/one/rootfs");
   CHECK_FALSE(read->containers[1].terminal);
   CHECK(to_payload(*read).SerializeAsString() == to_payload(good()).SerializeAsString());
+}
+
+TEST_CASE("sandbox record: a container without a scratch is saved without one, and has none") {
+  const auto saved = to_payload(good());
+  const auto pod = *unpack<SavedPod>(saved.pods(1), "pod");
+  const auto container = *unpack<SavedContainer>(pod.containers(0), "container");
+  CHECK_FALSE(container.layers().has_scratch());
+  CHECK(from_payload(saved)->containers[1].scratch.empty());
+}
+
+TEST_CASE("sandbox record: a container of a host that did not say where it is, is where it usually is") {
+  save::Payload payload = to_payload(good());
+  auto pod = *unpack<SavedPod>(payload.pods(0), "pod");
+  auto container = *unpack<SavedContainer>(pod.containers(0), "container");
+  container.mutable_layers()->clear_rootfs_path();
+  *pod.mutable_containers(0) = pack(container);
+  *payload.mutable_pods(0) = pack(pod);
+  CHECK(from_payload(payload)->containers[0].rootfs == "/run/gcs/c/one/rootfs");
 }
 
 TEST_CASE("sandbox record: what cannot be taken over is refused by its name") {

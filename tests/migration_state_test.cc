@@ -56,8 +56,6 @@ const std::vector<Row> kTable = {
     {Call::export_state, D, kUsual, /*          */ "fp SE fp fp fp fp fp fp fp fp fp fp fp"},
     {Call::import_state, S, kUsual, /*          */ "DI fp fp fp fp fp fp fp fp fp fp fp fp"},
     {Call::import_state, D, kUsual, /*          */ "DI fp fp fp fp fp fp fp fp fp fp fp fp"},
-    {Call::patch, S, kUsual, /*                 */ "fp fp fp DI fp fp fp fp fp fp fp fp fp"},
-    {Call::patch, D, kUnclaimed, /*             */ "fp fp fp DI fp fp fp fp fp fp fp fp fp"},
     {Call::prepare_destination, S, kUsual, /*   */ "fp fp fp DP fp fp fp fp fp fp fp fp fp"},
     {Call::prepare_destination, D, kUsual, /*   */ "fp fp fp DP fp fp fp fp fp fp fp fp fp"},
     {Call::prepare_destination, D, kUnclaimed, "fp fp fp fp fp fp fp fp fp fp fp fp fp"},

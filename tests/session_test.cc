@@ -9,6 +9,7 @@
 #include "bridge/messages_out.h"
 #include "tests/support/fake_stream.h"
 #include "tests/support/loop.h"
+#include "tests/support/manual_clock.h"
 
 namespace gcs::testing {
 namespace {
@@ -45,6 +46,7 @@ std::vector<Answer> answers_in(const std::string& bytes) {
 /// An exchange with one handler that answers at once (Start) and one that waits for the test (ShutdownGraceful).
 struct House {
   Loop loop;
+  ManualClock clock;
   Exchange exchange{loop.executor()};
   io::Condition gate{loop.executor(), "gate"};
   bool open = false;
@@ -79,7 +81,7 @@ struct House {
   }
 
   io::Task<> serve(std::unique_ptr<io::Stream> conn) {
-    Session session(std::move(conn), ++sessions, exchange, [this](const io::Stream&) { ++negotiated; });
+    Session session(std::move(conn), ++sessions, exchange, clock, [this](const io::Stream&) { ++negotiated; });
     loss = co_await session.run();
   }
 
@@ -356,6 +358,27 @@ TEST_CASE("session: a host that takes no answers and goes on asking is given up 
   }
   REQUIRE(house.loss);
   CHECK(house.exchange.outbox.owed() < 100'000);
+}
+
+TEST_CASE("session: a host that has shut its reading side alone, and says nothing, is given up once a write has told") {
+  House house;
+  FakePeer before(house.loop.executor()), after(house.loop.executor());
+  house.connect(before);
+  house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  before.refuse();
+  house.clock.advance(std::chrono::hours(1));
+  house.loop.settle();
+  CHECK_FALSE(house.loss);  // nothing was written, so nobody can know
+  house.send(before, request(MessageType::start, 1, kBase));
+  house.clock.advance(std::chrono::milliseconds(999));
+  house.loop.settle();
+  CHECK_FALSE(house.loss);  // an end that tells more may be on its way
+  house.clock.advance(std::chrono::milliseconds(1));
+  house.loop.settle();
+  REQUIRE(house.loss);
+  house.connect(after);
+  house.send(after, request(MessageType::negotiate_protocol, 2, kNegotiate));
+  CHECK(answers_in(after.received()).size() == 2);
 }
 
 TEST_CASE("session: a count of nothing unread says nothing once the host has closed: its answers go to it again") {

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <random>
+#include <set>
 
 #include "proto/migration.pb.h"
 #include "proto/ttrpc.pb.h"
@@ -562,6 +564,32 @@ TEST_CASE("ttrpc server: more calls, or more of their bytes, than a connection m
   CHECK(peer.received().size() == 2);
   peer.send(request_frame(9, "Echo", "room again"));
   CHECK(peer.response(9).payload() == "room again");
+}
+
+TEST_CASE("ttrpc server: answers that nobody reads are kept up to a number of bytes, then refused in their turn") {
+  Limits few;
+  few.answer_bytes = 2000;
+  Bench bench(few);
+  Peer peer(bench.loop, bench.server);
+  peer.fake().accept_only(0);
+  std::string requests = request_frame(1, "Long", "2000000");  // leaves no room for others
+  for (uint32_t id = 3; id < 13; id += 2) requests += request_frame(id, "Long", "900");
+  requests += request_frame(13, "Count", "1", kRemoteClosed);
+  peer.send(requests);
+  peer.fake().accept_all();
+  std::map<uint32_t, size_t> answered;
+  std::set<uint32_t> refused;
+  for (const Frame& frame : peer.received()) {
+    ::ttrpc::Response response;
+    if (frame.header.type != FrameType::response || !response.ParseFromString(frame.payload)) continue;
+    if (response.status().code() == 8) refused.insert(frame.header.stream);
+    if (!response.has_status()) answered[frame.header.stream] = response.payload().size();
+  }
+  CHECK(answered == std::map<uint32_t, size_t>{{1, 2000000}, {3, 900}, {5, 900}});
+  CHECK(refused == std::set<uint32_t>{7, 9, 11});
+
+  peer.send(request_frame(15, "Long", "5000"));  // alone, any size goes
+  CHECK_FALSE(peer.response(15).has_status());
 }
 
 TEST_CASE("ttrpc server: stop ends calls and connections, and then takes no more") {

@@ -80,6 +80,12 @@ io::Task<Result<>> PresentHost::watch(std::string container) {
   co_return watched;
 }
 
+io::Task<Result<>> PresentHost::unwatch(std::string container) {
+  containers_.erase(container);
+  client().unwatch(container);
+  co_return Result<>();
+}
+
 io::Task<> PresentHost::listen(host::BridgeClient& client, std::string container) {
   const auto told = co_await client.exited(container);
   if (!told) co_return;

@@ -62,6 +62,7 @@ class PresentHost final : public host::Host {
   io::Task<Result<host::json>> call(host::Message message, host::json body) override;
   io::Task<Result<io::Port>> next_port() override;
   io::Task<Result<>> watch(std::string container) override;
+  io::Task<Result<>> unwatch(std::string container) override;
   io::Task<Result<host::json>> exited(std::string container) override;
   io::Task<Result<>> power_off() override;
   io::Engine& engine() override { return engine_; }

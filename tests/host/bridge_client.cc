@@ -16,13 +16,6 @@ namespace {
 constexpr std::chrono::minutes kCallLimit{5};
 constexpr std::chrono::milliseconds kHeardPause{1};  // no event tells that a peer has read
 
-/// What has come on a connection and was not read.
-size_t unread_bytes(const io::Stream& stream) {
-  int count = 0;
-  if (::ioctl(stream.native_handle(), SIOCINQ, &count) != 0 || count < 0) return 0;
-  return static_cast<size_t>(count);
-}
-
 json negotiate_body() {
   json body = json::object();
   body["ContainerId"] = "";
@@ -167,12 +160,19 @@ Result<> BridgeClient::watch(const std::string& container) {
   return {};
 }
 
+void BridgeClient::unwatch(const std::string& container) {
+  watched_.erase(container);
+  exits_.erase(container);
+  changed_.notify_all();
+}
+
 io::Task<Result<json>> BridgeClient::exited(std::string container) {
-  auto known = [this, &container] { return ended_ || exits_.contains(container) || (!session_ && !keep_calls_); };
+  auto known = [this, &container] { return ended_ || !watched_.contains(container) || (!session_ && !keep_calls_); };
   co_await changed_.wait(known);
   const auto found = exits_.find(container);
-  if (found == exits_.end()) co_return Error(Errc::disconnected, why_);
-  co_return *found->second;
+  if (found != exits_.end()) co_return *found->second;
+  if (ended_ || watched_.contains(container)) co_return Error(Errc::disconnected, why_);
+  co_return Error(Errc::container_not_found, "container \"" + container + "\" is not watched");
 }
 
 io::Task<> BridgeClient::lost() {

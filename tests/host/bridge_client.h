@@ -11,14 +11,12 @@
 #include "stdio/io/task_group.h"
 #include "tests/host/json_value.h"
 #include "tests/host/message.h"
+#include "tests/host/unread.h"
 
 namespace gcs::host {
 
 /// One request that waits for its answer. Shared by who asked and the client.
 class Call;
-
-/// What becomes of bytes that the guest has sent, and the host has not read, when a connection is cut.
-enum class Unread { take, leave };
 
 /// The host's end of the bridge: listens, takes the guest's connection, negotiates, asks, and checks every frame as the
 /// real host does. One object is one host as the guest knows it: ids run on over its connections.
@@ -64,7 +62,10 @@ class BridgeClient {
   /// Says that an exit notification of this container may come; to be said before Create. Each covers one.
   Result<> watch(const std::string& container);
 
-  /// Waits for that notification; it stays until the next watch().
+  /// Takes that back, and forgets what was told: there is no such container, nor will there be.
+  void unwatch(const std::string& container);
+
+  /// Waits for that notification; it stays until the next watch(). `container_not_found` without one.
   io::Task<Result<json>> exited(std::string container);
 
   bool connected() const { return session_ != nullptr; }

@@ -26,10 +26,10 @@ json layers_body(const char* request_type, json settings) {
   return body;
 }
 
-json layers_settings(const ContainerSpec& spec) {
+json layers_settings(const std::string& container, const std::string& rootfs) {
   json settings = json::object();
-  settings["ContainerID"] = spec.id;
-  settings["ContainerRootPath"] = spec.rootfs();
+  settings["ContainerID"] = container;
+  settings["ContainerRootPath"] = rootfs;
   return settings;
 }
 
@@ -48,7 +48,7 @@ io::Task<Result<json>> properties(Host& host, std::string container, const char*
 }  // namespace
 
 io::Task<Result<>> combine_layers(Host& host, const ContainerSpec& spec) {
-  json settings = layers_settings(spec);
+  json settings = layers_settings(spec.id, spec.rootfs());
   for (const std::string& path : spec.layers) settings["Layers"].push_back({{"Path", path}});
   if (!spec.scratch().empty()) settings["ScratchPath"] = spec.scratch();
   json body = layers_body("Add", std::move(settings));
@@ -56,7 +56,11 @@ io::Task<Result<>> combine_layers(Host& host, const ContainerSpec& spec) {
 }
 
 io::Task<Result<>> separate_layers(Host& host, const ContainerSpec& spec) {
-  json body = layers_body("Remove", layers_settings(spec));
+  return separate_layers(host, spec.id, spec.rootfs());
+}
+
+io::Task<Result<>> separate_layers(Host& host, std::string container, std::string rootfs) {
+  json body = layers_body("Remove", layers_settings(container, rootfs));
   co_return co_await ask(host, Message::modify_settings, std::move(body));
 }
 
@@ -74,7 +78,9 @@ io::Task<Result<>> create_container(Host& host, const ContainerSpec& spec, json 
   config["ScratchDirPath"] = spec.scratch();
   json body = about(spec.id);
   body["ContainerConfig"] = to_text(config);
-  co_return co_await ask(host, Message::create, std::move(body));
+  const auto created = co_await ask(host, Message::create, std::move(body));
+  if (!created) discard(co_await host.unwatch(spec.id), "the creation's error is the one to tell");
+  co_return created;
 }
 
 io::Task<Result<std::unique_ptr<Process>>> start_container(Host& host, const ContainerSpec& spec, Streams streams) {

@@ -13,8 +13,9 @@ namespace gcs::host {
 /// CombinedLayers Add and Remove.
 io::Task<Result<>> combine_layers(Host& host, const ContainerSpec& spec);
 io::Task<Result<>> separate_layers(Host& host, const ContainerSpec& spec);
+io::Task<Result<>> separate_layers(Host& host, std::string container, std::string rootfs);
 
-/// Registers for the exit notification, then Create.
+/// Registers for the exit notification, then Create; one that fails takes that back.
 io::Task<Result<>> create_container(Host& host, const ContainerSpec& spec);
 io::Task<Result<>> create_container(Host& host, const ContainerSpec& spec, json oci);
 

@@ -93,6 +93,11 @@ io::Task<Result<json>> ControlServer::perform(json line) {
     if (!watched && !known) co_return watched.error();
     co_return json(true);
   }
+  if (op == "unwatch") {
+    const auto unwatched = co_await host_.unwatch(container);
+    if (!unwatched) co_return unwatched.error();
+    co_return json(true);
+  }
   if (op == "exited") co_return co_await host_.exited(container);
   if (op == "power_off") {
     const auto off = co_await host_.power_off();

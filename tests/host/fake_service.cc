@@ -42,7 +42,10 @@ struct FakeService::Process {
 };
 
 FakeService::FakeService(Loop& loop, io::TransportName transport)
-    : loop_(loop), guest_(loop, std::move(transport)), group_(loop.executor()) {}
+    : loop_(loop),
+      guest_(loop, std::move(transport)),
+      released_(loop.executor(), "fake service"),
+      group_(loop.executor()) {}
 
 FakeService::~FakeService() = default;
 
@@ -61,12 +64,19 @@ io::Task<> FakeService::serve() {
   }
 }
 
+void FakeService::release() {
+  held_.reset();
+  released_.notify_all();
+}
+
 io::Task<> FakeService::stop() {
   group_.cancel();
   co_await group_.join();
 }
 
 io::Task<> FakeService::handle(Request request) {
+  auto may_begin = [this, &request] { return held_ != static_cast<Message>(request.type); };
+  co_await released_.wait(may_begin);
   const json body = parsed(request.payload);
   const std::string id = text_of(body, "ContainerId");
   std::string answer = kGood;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ class FakeService {
   size_t containers() const { return containers_.size(); }
   FakeGuest& guest() { return guest_; }
 
+  /// Requests of this kind are not handled before release().
+  void hold(host::Message message) { held_ = message; }
+  void release();
+
   /// What the next Create answers; success by default.
   std::string create_answer = R"({"Result":0,"SelectedProtocolVersion":0})";
 
@@ -44,6 +49,8 @@ class FakeService {
 
   Loop& loop_;
   FakeGuest guest_;
+  std::optional<host::Message> held_;
+  io::Condition released_;
   std::vector<std::string> asked_;
   std::map<std::string, std::vector<std::string>> containers_;  ///< id to the init's words
   std::map<std::string, std::shared_ptr<Process>> inits_;

@@ -27,6 +27,9 @@ class Host {
   virtual io::Task<Result<>> watch(std::string container) = 0;
   virtual io::Task<Result<json>> exited(std::string container) = 0;
 
+  /// Takes watch() back: no container came of it.
+  virtual io::Task<Result<>> unwatch(std::string container) = 0;
+
   /// Powers the VM off; returns when its bridge is gone.
   virtual io::Task<Result<>> power_off() = 0;
 

@@ -16,6 +16,11 @@ io::Task<Result<>> LocalHost::watch(std::string container) {
   co_return client_.watch(container);
 }
 
+io::Task<Result<>> LocalHost::unwatch(std::string container) {
+  client_.unwatch(container);
+  co_return Result<>();
+}
+
 io::Task<Result<json>> LocalHost::exited(std::string container) {
   return client_.exited(std::move(container));
 }

@@ -78,6 +78,12 @@ io::Task<Result<>> RemoteHost::watch(std::string container) {
   co_return Result<>();
 }
 
+io::Task<Result<>> RemoteHost::unwatch(std::string container) {
+  const auto answer = co_await ask(operation("unwatch", container));
+  if (!answer) co_return answer.error();
+  co_return Result<>();
+}
+
 io::Task<Result<json>> RemoteHost::exited(std::string container) {
   return ask(operation("exited", container));
 }

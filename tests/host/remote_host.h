@@ -19,6 +19,7 @@ class RemoteHost final : public Host {
   io::Task<Result<json>> call(Message message, json body) override;
   io::Task<Result<io::Port>> next_port() override;
   io::Task<Result<>> watch(std::string container) override;
+  io::Task<Result<>> unwatch(std::string container) override;
   io::Task<Result<json>> exited(std::string container) override;
   io::Task<Result<>> power_off() override;
   io::Engine& engine() override { return engine_; }

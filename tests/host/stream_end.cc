@@ -1,20 +1,11 @@
 #include "tests/host/stream_end.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 
 namespace gcs::host {
 namespace {
 
 constexpr size_t kChunk = 64 * 1024;
-
-size_t unread_bytes(const io::Stream& stream) {
-  int count = 0;
-  if (::ioctl(stream.native_handle(), SIOCINQ, &count) != 0 || count < 0) return 0;
-  return static_cast<size_t>(count);
-}
 
 }  // namespace
 
@@ -170,22 +161,27 @@ io::Task<> StreamEnd::away() {
 }
 
 io::Task<bool> StreamEnd::write(std::string_view bytes) {
-  auto ready = [this] { return closed_ || is_connected(); };
   while (!bytes.empty()) {
+    const size_t written = co_await write_some(bytes);
+    if (written == 0) co_return false;
+    bytes.remove_prefix(written);
+  }
+  co_return true;
+}
+
+io::Task<size_t> StreamEnd::write_some(std::string_view bytes) {
+  auto ready = [this] { return closed_ || is_connected(); };
+  for (;;) {
     co_await changed_.wait(ready);
-    if (closed_) co_return false;
+    if (closed_) co_return 0;
     written_to_ = true;
     const auto conn = conn_;
     const auto written = co_await conn->write_some(io::as_bytes(bytes));
-    if (written) {
-      bytes.remove_prefix(*written);
-    } else {
-      conn->shut_down();
-      auto noticed = [this, &conn] { return closed_ || conn_ != conn; };
-      co_await changed_.wait(noticed);
-    }
+    if (written) co_return *written;
+    conn->shut_down();
+    auto noticed = [this, &conn] { return closed_ || conn_ != conn; };
+    co_await changed_.wait(noticed);
   }
-  co_return true;
 }
 
 void StreamEnd::end_input() {

@@ -43,6 +43,8 @@ class StreamEnd {
   StreamEnd(io::Engine& engine, io::Clock& clock, io::TransportName transport, io::Port port,
             std::unique_ptr<io::Stream> first, StreamUser& user);
 
+  io::Port port() const { return port_; }
+
   /// To be spawned once.
   io::Task<> run();
 
@@ -70,6 +72,9 @@ class StreamEnd {
   /// Writes all of it, through as many outages as it takes; what a dead connection had accepted is not written again.
   /// False once the stream is closed.
   io::Task<bool> write(std::string_view bytes);
+
+  /// The same for as many bytes as a connection takes at once; gives their number, 0 once the stream is closed.
+  io::Task<size_t> write_some(std::string_view bytes);
 
   /// The end of the input: told on this connection and all later ones.
   void end_input();

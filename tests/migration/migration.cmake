@@ -5,6 +5,7 @@ target_link_libraries(gcs_migration PUBLIC gcs_host_lib gcs_ttrpc)
 target_precompile_headers(gcs_migration REUSE_FROM gcs_io)
 
 gcs_link_tests(migration gcs_migration)
+gcs_link_tests(migration gcs_host_fakes)
 
 # Real QEMUs, without vsock.
 file(GLOB migration_qemu_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/migration/qemu/*.cc)

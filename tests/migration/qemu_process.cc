@@ -1,8 +1,6 @@
 #include "tests/migration/qemu_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include <csignal>
 
 #include "stdio/io/log.h"
+#include "tests/migration/bound_child.h"
 #include "tests/migration/qemu_config.h"
 
 namespace gcs::migration {
@@ -19,58 +18,13 @@ namespace {
 /// What it said before it ended is in the pipe; a child of its own could hold that open.
 constexpr std::chrono::seconds kLastWordsLimit{1};
 
-/// posix_spawn(3)'s two objects, which must be destroyed.
-class SpawnPlan {
- public:
-  SpawnPlan(int monitor, int words) {
-    ::posix_spawn_file_actions_init(&actions_);
-    ::posix_spawnattr_init(&attributes_);
-    // Each of these takes the close-on-exec flag off, also where the number is right already.
-    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-    ::posix_spawn_file_actions_adddup2(&actions_, STDIN_FILENO, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, words, STDERR_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions_, monitor, kMonitorFd);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions_, kMonitorFd + 1);
-    sigset_t none;
-    sigset_t all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes_, &none);
-    ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnPlan() {
-    ::posix_spawnattr_destroy(&attributes_);
-    ::posix_spawn_file_actions_destroy(&actions_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  Result<pid_t> spawn(std::vector<std::string>& words) const {
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    pid_t pid = -1;
-    const int failed = ::posix_spawnp(&pid, argv[0], &actions_, &attributes_, argv.data(), environ);
-    if (failed != 0) return sys_error("start " + words[0], failed);
-    return pid;
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
-
 }  // namespace
 
 Result<std::unique_ptr<QemuProcess>> QemuProcess::launch(io::Engine& engine, io::Clock& clock,
                                                          std::vector<std::string> argv, io::Fd monitor) {
   auto words = io::make_pipe();
   if (!words) return words.error();
-  // Out of the way of the numbers that the child gives them: one must not overwrite the other.
-  const io::Fd high(::fcntl(words->write.get(), F_DUPFD_CLOEXEC, kMonitorFd + 1));
-  if (!high) return sys_error("dup");
-  const auto pid = SpawnPlan(monitor.get(), high.get()).spawn(argv);
+  const auto pid = start_bound(argv, {words->write.get(), monitor.get(), kMonitorFd});
   if (!pid) return pid.error();
   io::Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
   if (!handle) {

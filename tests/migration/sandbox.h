@@ -26,9 +26,10 @@ class Sandbox {
   /// forbids its migration, such as an exec in it.
   virtual Result<save::Payload> save(const std::string& vm_document) = 0;
 
-  /// Builds an inert copy of what another host saved. Errors leave it empty: `wrong_state` where there is a VM already,
-  /// `invalid_argument` for a payload that is of another type or version, truncated, or contradicts itself.
-  virtual Result<> import(const std::string& sandbox_id, const save::Payload& payload) = 0;
+  /// Builds an inert copy of what another host saved. Errors leave it empty, for another try: `wrong_state` where there
+  /// is a VM already, `invalid_argument` for a payload that is of another type or version, truncated, or contradicts
+  /// itself; and what keeps a container's streams from being attended here, with its name and the file's.
+  virtual io::Task<Result<>> import(std::string sandbox_id, save::Payload payload) = 0;
 
   /// The VM's document in what was imported.
   virtual std::string vm_document() const = 0;

@@ -20,6 +20,13 @@ using SavedPod = controller::pod::save::v1::Payload;
 using SavedContainer = controller::linuxcontainer::save::v1::Payload;
 using SavedProcess = controller::process::save::v1::Payload;
 
+/// Of a container whose host did not say where it is.
+std::string usual_rootfs(const std::string& id) {
+  host::ContainerSpec usual;
+  usual.id = id;
+  return usual.rootfs();
+}
+
 SavedProcess process_payload(const ContainerRecord& record) {
   SavedProcess process;
   process.set_schema_version(kSchemaVersion);
@@ -35,17 +42,15 @@ SavedProcess process_payload(const ContainerRecord& record) {
 }
 
 SavedContainer container_payload(const ContainerRecord& record) {
-  host::ContainerSpec where;
-  where.id = record.id;
   SavedContainer container;
   container.set_schema_version(kSchemaVersion);
   container.set_container_id(record.id);
   container.set_gcs_container_id(record.id);
   auto& layers = *container.mutable_layers();
   for (const std::string& path : record.layers) layers.add_ro_layers()->set_guest_path(path);
-  layers.mutable_scratch()->set_guest_path(where.scratch());
+  if (!record.scratch.empty()) layers.mutable_scratch()->set_guest_path(record.scratch);
   layers.set_layers_combined(true);
-  layers.set_rootfs_path(where.rootfs());
+  layers.set_rootfs_path(record.rootfs);
   (*container.mutable_processes())[""] = pack(process_payload(record));
   return container;
 }
@@ -65,6 +70,9 @@ Result<ContainerRecord> read_container(const google::protobuf::Any& packed) {
   if (process->pid() <= 0) return Error(Errc::invalid_argument, what + ": pid is missing");
   if (process->wait_call_id() <= 0) return Error(Errc::invalid_argument, what + ": wait_call_id is missing");
   for (const auto& layer : container->layers().ro_layers()) record.layers.push_back(layer.guest_path());
+  record.scratch = container->layers().scratch().guest_path();
+  record.rootfs = container->layers().rootfs_path();
+  if (record.rootfs.empty()) record.rootfs = usual_rootfs(record.id);
   const auto spec = host::parse_json(process->oci_process_spec_json());
   const host::json* terminal = spec ? host::member(*spec, "terminal") : nullptr;
   record.terminal = terminal != nullptr && *terminal == true;

@@ -15,6 +15,8 @@ namespace save = hcsshim::controller::migration::save::v1;
 struct ContainerRecord {
   std::string id;
   std::vector<std::string> layers;  ///< guest paths, the topmost first
+  std::string scratch;              ///< the guest's path of the writable layer; empty: the rootfs is read-only
+  std::string rootfs;               ///< the guest's path of the container's root, where its layers are combined
   bool terminal = false;
   host::MigrationState init;
 };

@@ -3,32 +3,12 @@
 #include "stdio/io/log.h"
 #include "tests/migration/init_options.h"
 #include "tests/migration/saved_sandbox.h"
+#include "tests/migration/see_through.h"
 #include "tests/migration/transport_handover.h"
 
 namespace gcs::migration {
 
 using google::protobuf::Any;
-
-/// Shared by a call's task and by the client that waits for it, either of which may go first.
-template <class T>
-struct Session::Outcome {
-  explicit Outcome(io::Executor executor) : settled(executor, "migration call") {}
-  std::optional<Result<T>> result;
-  io::Condition settled;
-};
-
-/// Kept by the call's task, whose end it reports, also that of a task which was cancelled before it began.
-template <class T>
-struct Session::Promise {
-  explicit Promise(std::shared_ptr<Outcome<T>> of) : outcome(std::move(of)) {}
-  Promise(const Promise&) = delete;
-  Promise& operator=(const Promise&) = delete;
-  ~Promise() {
-    if (!outcome->result) outcome->result.emplace(Error(Errc::wrong_state, "the migration service has ended"));
-    outcome->settled.notify_all();
-  }
-  const std::shared_ptr<Outcome<T>> outcome;
-};
 
 Session::Session(io::Engine& engine, io::Clock& clock, WallClock wall, Vm& vm, Sandbox& sandbox, SessionLimits limits)
     : engine_(engine),
@@ -53,19 +33,9 @@ io::Task<> Session::stop() {
 // A call's way in.
 
 template <class T>
-io::Task<> Session::run(std::unique_ptr<Promise<T>> promise, io::Task<Result<T>> work) {
-  auto result = co_await std::move(work);
-  promise->outcome->result.emplace(std::move(result));
-}
-
-template <class T>
 io::Task<Result<T>> Session::perform(const char* name, io::Task<Result<T>> work) {
   if (stopped_) co_return Error(Errc::wrong_state, "the migration service has ended");
-  const auto outcome = std::make_shared<Outcome<T>>(engine_.executor());
-  group_.spawn(name, run<T>(std::make_unique<Promise<T>>(outcome), std::move(work)));
-  auto settled = [&outcome] { return outcome->result.has_value(); };
-  co_await outcome->settled.wait(settled);
-  co_return std::move(*outcome->result);
+  co_return co_await see_through(group_, name, std::move(work));
 }
 
 io::Task<Result<Any>> Session::prepare_and_export(std::string id, Options options) {
@@ -107,12 +77,6 @@ Result<std::shared_ptr<Notifications::Subscription>> Session::subscribe(const st
   if (!move) return move.error();
   heard();
   return notifications_->subscribe();
-}
-
-Result<> Session::may_patch() const {
-  const auto move = judge(Call::patch);
-  if (!move) return move.error();
-  return {};
 }
 
 Result<> Session::check_id(Call call, const std::string& id) const {
@@ -192,7 +156,7 @@ io::Task<Result<>> Session::do_import(std::string id, std::string sandbox_id, st
   if (!admitted) co_return admitted.error();
   const auto payload = unpack_sandbox(*config);
   if (!payload) co_return payload.error();
-  const auto imported = sandbox_.import(sandbox_id, *payload);
+  const auto imported = co_await sandbox_.import(sandbox_id, *payload);
   if (!imported) co_return imported.error();
   begin(id, Side::destination);
   set_state(admitted->move.next);

@@ -55,9 +55,6 @@ class Session {
 
   Result<std::shared_ptr<Notifications::Subscription>> subscribe(const std::string& id);
 
-  /// For the clients who claim the containers of an imported sandbox: whether it is the time.
-  Result<> may_patch() const;
-
   State state() const { return state_; }
   Side side() const { return side_; }
 
@@ -65,10 +62,6 @@ class Session {
   io::Task<> stop();
 
  private:
-  template <class T>
-  struct Outcome;
-  template <class T>
-  struct Promise;
   struct EndTurn {
     void operator()(Session* session) const;
   };
@@ -99,8 +92,6 @@ class Session {
 
   template <class T>
   io::Task<Result<T>> perform(const char* name, io::Task<Result<T>> work);
-  template <class T>
-  io::Task<> run(std::unique_ptr<Promise<T>> promise, io::Task<Result<T>> work);
 
   io::Task<Result<google::protobuf::Any>> do_prepare_and_export(std::string id, Options options);
   io::Task<Result<>> do_import(std::string id, std::string sandbox_id, std::optional<google::protobuf::Any> config);

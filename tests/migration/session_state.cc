@@ -96,7 +96,6 @@ Result<Move> on_call(State state, Call call, Side side, const Facts& facts) {
     case Call::prepare_source: return only_in(State::idle, State::source_prepared, state, call, side);
     case Call::export_state: return only_in(State::source_prepared, State::source_exported, state, call, side);
     case Call::import_state: return only_in(State::idle, State::destination_imported, state, call, side);
-    case Call::patch: return only_in(State::destination_imported, state, state, call, side);
     case Call::prepare_destination:
       if (state == State::destination_imported && !facts.patched) {
         return Error(Errc::wrong_state, "not every container has been claimed yet");
@@ -120,7 +119,6 @@ State after_failure(State before, Call call) {
     case Call::cancel: return State::failed;
     case Call::prepare_source:
     case Call::import_state:
-    case Call::patch:
     case Call::prepare_destination:
     case Call::transfer:
     case Call::finalize_stop:
@@ -168,7 +166,6 @@ std::string_view to_string(Call call) {
     case Call::prepare_source: return "prepare";
     case Call::export_state: return "export";
     case Call::import_state: return "import";
-    case Call::patch: return "patch";
     case Call::prepare_destination: return "prepare";
     case Call::register_socket: return "create duplicate socket";
     case Call::transfer: return "transfer";

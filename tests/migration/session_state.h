@@ -29,7 +29,6 @@ enum class Call {
   prepare_source,  ///< the first half of PrepareAndExportSandbox
   export_state,    ///< the second
   import_state,
-  patch,  ///< a client claims a container of the imported sandbox
   prepare_destination,
   register_socket,
   transfer,
@@ -61,7 +60,6 @@ struct Move {
 ///     prepare_source        idle ──▶ source_prepared                                FP; unchanged
 ///     export_state          source_prepared ──▶ source_exported                     FP; failed
 ///     import_state          idle ──▶ destination_imported                           FP; unchanged
-///     patch                 destination_imported (stays)                            FP; unchanged
 ///     prepare_destination   destination_imported, all patched                       FP; unchanged
 ///                             ──▶ destination_prepared
 ///     register_socket       source_exported, destination_prepared, socket_waiting   AE with a socket in the states up

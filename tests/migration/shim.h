@@ -1,26 +1,19 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "stdio/io/task_group.h"
 #include "tests/host/container.h"
-#include "tests/host/kept_process.h"
-#include "tests/host/local_host.h"
 #include "tests/migration/sandbox.h"
-#include "tests/migration/sandbox_record.h"
+#include "tests/migration/stay.h"
 
 namespace gcs::migration {
 
-/// A host shim in small: the bridge of one VM, the containers that were started through it, and their streams through
-/// every outage. What a migration does with it is Sandbox; the rest is for the shim's own clients.
-///
-/// While it is live, it takes its bridge back after each loss and listens again on every stream whose connection is
-/// gone: the guest knows which of them go on. Stop it and join before it goes.
+/// A host shim in small: the bridge of one VM and the containers that were started through it, which its Stay keeps
+/// through every outage. What a migration does with it is Sandbox; the rest is for the shim's own clients. Stop it
+/// before it goes.
 class Shim final : public Sandbox {
  public:
   Shim(io::Engine& engine, io::Clock& clock, io::TransportName transport);
@@ -29,8 +22,9 @@ class Shim final : public Sandbox {
   enum class State { empty, live, frozen, imported };
   State state() const { return state_; }
 
-  /// Who attends the streams of containers that come with a VM: each is claimed as it is imported.
-  using Attendant = std::function<host::KeptProcess::Users(const ContainerRecord& container)>;
+  /// Who attends the streams of containers that come with a VM, each as it is imported; an error fails the import.
+  /// Without one a VM cannot be gone on with here.
+  using Attendant = std::function<Result<host::KeptProcess::Users>(const ContainerRecord& container)>;
   void attend_with(Attendant attendant) { attendant_ = std::move(attendant); }
 
   /// Told whether input may be given to the containers here: not while the VM is on its way, or somebody else's.
@@ -41,9 +35,6 @@ class Shim final : public Sandbox {
 
   /// A container and its init process, whose streams `users` get. Gives its pid.
   io::Task<Result<uint32_t>> start(host::ContainerSpec spec, host::Streams streams, host::KeptProcess::Users users);
-
-  /// Imported: this client will attend the container. Gives the pid of its init process.
-  Result<uint32_t> claim(const std::string& container, host::KeptProcess::Users users);
 
   /// Waits for the exit of the init process, here; `wait` goes on through outages. `wrong_state` once the VM has left.
   io::Task<Result<uint32_t>> exited(std::string container);
@@ -70,7 +61,7 @@ class Shim final : public Sandbox {
   io::Task<> stop();
 
   Result<save::Payload> save(const std::string& vm_document) override;
-  Result<> import(const std::string& sandbox_id, const save::Payload& payload) override;
+  io::Task<Result<>> import(std::string sandbox_id, save::Payload payload) override;
   std::string vm_document() const override;
   bool patched() const override;
   void set_migrating(bool migrating) override;
@@ -78,36 +69,26 @@ class Shim final : public Sandbox {
   io::Task<> leave() override;
 
  private:
-  class Port;
-  struct Container;
-  struct Life;
-
   Result<> require_live() const;
-  Container* find(const std::string& id);
-  io::Task<Result<std::unique_ptr<host::Process>>> create_and_start(Life& life, host::ContainerSpec spec,
+  KeptContainer* find(const std::string& id);
+  io::Task<Result<std::unique_ptr<host::Process>>> create_and_start(Stay& stay, host::ContainerSpec spec,
                                                                     host::Streams streams);
-  void keep_process(Container& container, std::unique_ptr<host::KeptProcess> process);
-  io::Task<Result<>> take_bridge(Life& life);
-  io::Task<> keep_bridge(Life& life);
-  static io::Task<Result<>> probe_all(Life& life);
-  static void reopen_streams(Life& life);
-  void reopen_soon(host::StreamEnd* stream);
-  void tell_present(bool present) const;
-  io::Task<> close(Container& container);
+  void claim(const ContainerRecord& record, host::KeptProcess::Users users);
+  void note_presence();
+  io::Task<Result<>> take_back(Stay& stay, bool returned);
 
   io::Engine& engine_;
   io::Clock& clock_;
   io::TransportName transport_;
   State state_ = State::empty;
   bool migrating_ = false;
-  uint64_t stay_ = 0;     // counts stays of a VM
+  uint64_t stays_ = 0;    // counts them
   SandboxRecord record_;  // what was imported
   Attendant attendant_;
   std::function<void(bool)> on_present_;
   std::function<io::Task<>(std::string)> on_gone_;
-  std::unique_ptr<Life> life_;  // null while empty
   io::Condition changed_;
-  io::TaskGroup group_;
+  std::unique_ptr<Stay> stay_;  // null while empty
 };
 
 }  // namespace gcs::migration

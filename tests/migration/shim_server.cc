@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "stdio/io/log.h"
 #include "tests/host/control_socket.h"
 
 namespace gcs::migration {
@@ -14,16 +13,13 @@ ShimServer::ShimServer(io::Engine& engine, io::Clock& clock, io::TransportName t
       session_(
           engine, clock, [] { return std::chrono::system_clock::now(); }, vm, shim_),
       migration_(session_),
-      service_(shim_, files_, vm),
+      service_(engine.executor(), shim_, files_, vm),
       server_(engine.executor(), clock, services_) {
   migration_.add_to(services_);
   service_.add_to(services_);
   shim_.attend_with([this](const ContainerRecord& container) {
     const host::StreamPorts& ports = container.init.ports;
-    const auto users = files_.open(container.id, {ports.in != 0, ports.out != 0, ports.err != 0});
-    if (users) return *users;
-    log::warn("streams are not attended", {{"container", container.id}, {"error", users.error().message()}});
-    return host::KeptProcess::Users();
+    return files_.open(container.id, {ports.in != 0, ports.out != 0, ports.err != 0});
   });
   shim_.on_present([this](bool present) {
     files_.pause(!present);
@@ -44,6 +40,7 @@ Result<> ShimServer::listen(const std::string& path) {
 io::Task<> ShimServer::stop() {
   co_await server_.stop();
   co_await session_.stop();
+  co_await service_.stop();
   co_await shim_.stop();
   co_await files_.stop();
   if (!path_.empty()) ::unlink(path_.c_str());

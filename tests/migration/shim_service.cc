@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "tests/migration/see_through.h"
 #include "tests/ttrpc/typed.h"
 
 namespace gcs::migration {
@@ -50,7 +51,16 @@ void ShimService::add_to(ttrpc::Services& services) {
   ttrpc::add_unary(services, kName, "Progress", *this, &ShimService::progress);
 }
 
+io::Task<> ShimService::stop() {
+  calls_.cancel();
+  co_await calls_.join();
+}
+
 io::Task<Result<pb::StartResponse>> ShimService::start(pb::StartRequest request) {
+  return see_through(calls_, "start", do_start(std::move(request)));
+}
+
+io::Task<Result<pb::StartResponse>> ShimService::do_start(pb::StartRequest request) {
   auto spec = spec_of(request);
   if (!spec) co_return spec.error();
   const std::string id = spec->id;
@@ -87,6 +97,10 @@ io::Task<Result<pb::SignalResponse>> ShimService::signal(pb::SignalRequest reque
 }
 
 io::Task<Result<pb::RemoveResponse>> ShimService::remove(pb::RemoveRequest request) {
+  return see_through(calls_, "remove", do_remove(std::move(request)));
+}
+
+io::Task<Result<pb::RemoveResponse>> ShimService::do_remove(pb::RemoveRequest request) {
   const auto removed = co_await shim_.remove(request.container_id());
   if (!removed) co_return removed.error();
   co_return pb::RemoveResponse();

@@ -8,12 +8,14 @@
 
 namespace gcs::migration {
 
-/// What a shim does for its clients, as proto/shim.proto has it. Refers to all it is given, which outlives its calls.
+/// What a shim does for its clients, as proto/shim.proto has it. Start and Remove are finished also where their client
+/// has gone: the guest is left with no half of a container. Refers to all it is given. Stop it before it goes.
 class ShimService {
  public:
   static constexpr const char* kName = "gcs.shim.Shim";
 
-  ShimService(Shim& shim, StdioFiles& files, const Vm& vm) : shim_(shim), files_(files), vm_(vm) {}
+  ShimService(io::Executor executor, Shim& shim, StdioFiles& files, const Vm& vm)
+      : shim_(shim), files_(files), vm_(vm), calls_(executor) {}
 
   void add_to(ttrpc::Services& services);
 
@@ -24,10 +26,17 @@ class ShimService {
   io::Task<Result<gcs::shim::ListResponse>> list(gcs::shim::ListRequest request);
   io::Task<Result<gcs::shim::ProgressResponse>> progress(gcs::shim::ProgressRequest request);
 
+  /// Ends what goes on without a client.
+  io::Task<> stop();
+
  private:
+  io::Task<Result<gcs::shim::StartResponse>> do_start(gcs::shim::StartRequest request);
+  io::Task<Result<gcs::shim::RemoveResponse>> do_remove(gcs::shim::RemoveRequest request);
+
   Shim& shim_;
   StdioFiles& files_;
   const Vm& vm_;
+  io::TaskGroup calls_;
 };
 
 }  // namespace gcs::migration

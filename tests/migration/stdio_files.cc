@@ -1,12 +1,12 @@
 #include "tests/migration/stdio_files.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 
 #include "stdio/io/log.h"
+#include "tests/migration/stdin_fifo.h"
 
 namespace gcs::migration {
 
@@ -39,7 +39,7 @@ struct StdioFiles::Files {
   Output in;
   Output out;
   Output err;
-  std::unique_ptr<io::Stream> fifo;
+  std::unique_ptr<StdinFifo> fifo;
   bool fed = false;
   io::TaskGroup group;
 };
@@ -58,11 +58,9 @@ Result<host::KeptProcess::Users> StdioFiles::open(const std::string& container, 
   const std::string base = directory_ + "/" + container;
   host::KeptProcess::Users users;
   if (streams.in) {
-    const std::string path = base + ".in";
-    if (::mkfifo(path.c_str(), 0600) != 0 && errno != EEXIST) return sys_error("mkfifo " + path);
-    io::Fd fifo(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!fifo) return sys_error("open " + path);
-    files->fifo = engine_.adopt(std::move(fifo));
+    auto fifo = StdinFifo::open(engine_, base + ".in");
+    if (!fifo) return fifo.error();
+    files->fifo = std::move(*fifo);
     users.in = &files->in;
   }
   if (streams.out) {
@@ -87,19 +85,26 @@ void StdioFiles::feed(host::KeptProcess& process) {
   files.group.spawn("stdin of " + process.container().substr(0, 8), run(files, *process.in));
 }
 
+/// What the guest's connection has not accepted stays in the FIFO.
 io::Task<> StdioFiles::run(Files& files, host::StreamEnd& to) {
   std::array<std::byte, 16 * 1024> buffer{};
   auto may_read = [this] { return !paused_; };
+  bool wait = true;  // at first, for a FIFO that nobody has opened yet looks as if it had ended
   for (;;) {
-    // First, for a FIFO that nobody has opened yet reads as if it had ended.
-    const auto ready = co_await files.fifo->wait_readable();
-    if (!ready) break;
+    if (wait) {
+      const auto ready = co_await files.fifo->wait_readable();
+      if (!ready) break;
+    }
     co_await changed_.wait(may_read);
-    const auto got = co_await files.fifo->read_some(buffer);
-    if (!got || *got == 0) break;
-    const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), *got);
-    const bool written = co_await to.write(bytes);
-    if (!written) co_return;  // the VM has left
+    const auto seen = files.fifo->look(buffer);
+    if (!seen) break;
+    wait = !*seen;
+    if (wait) continue;
+    if (**seen == 0) break;
+    const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), **seen);
+    const size_t written = co_await to.write_some(bytes);
+    if (written == 0) co_return;  // the VM has left
+    files.fifo->drop(written);
   }
   to.end_input();
 }

@@ -25,7 +25,8 @@ class StdioFiles {
   /// Begins to feed a process with stdin, which outlives that or close(). Once for each open().
   void feed(host::KeptProcess& process);
 
-  /// While paused, no input is read: it is left in the FIFO for another host.
+  /// While paused, no input is read: it is left in the FIFO for another host. So is at any time what the guest has not
+  /// accepted.
   void pause(bool paused);
 
   io::Task<> close(std::string container);

@@ -11,7 +11,7 @@ namespace {
 void hand_over(House& house, House::Side& from, House::Side& to) {
   const auto saved = from.shim.save(from.vm.document());
   REQUIRE_MESSAGE(saved, saved.error().message());
-  const auto imported = to.shim.import("sandbox", *saved);
+  const auto imported = house.loop.run(to.shim.import("sandbox", *saved));
   REQUIRE_MESSAGE(imported, imported.error().message());
   from.shim.set_migrating(true);
   house.loop.run(from.shim.break_off());
@@ -80,7 +80,7 @@ TEST_CASE("move: exits before, during and after the blackout are each learned on
   REQUIRE(saved);
   early.tell_to_exit();
   CHECK(*house.loop.run(house.a.shim.exited(early.id())) == 7);  // frozen, but the bridge is there
-  REQUIRE(house.b.shim.import("sandbox", *saved));
+  REQUIRE(house.loop.run(house.b.shim.import("sandbox", *saved)));
   house.a.shim.set_migrating(true);
   house.loop.run(house.a.shim.break_off());
   meanwhile.tell_to_exit();

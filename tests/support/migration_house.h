@@ -112,8 +112,8 @@ class ScriptedSandbox final : public migration::Sandbox {
     frozen = true;
     return payload();
   }
-  Result<> import(const std::string& sandbox_id, const migration::save::Payload&) override {
-    return script_.act("import " + sandbox_id);
+  io::Task<Result<>> import(std::string sandbox_id, migration::save::Payload) override {
+    co_return script_.act("import " + sandbox_id);
   }
   std::string vm_document() const override { return "imported"; }
   bool patched() const override { return claimed; }

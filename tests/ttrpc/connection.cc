@@ -73,6 +73,31 @@ class Connection::Call {
   size_t bytes_;
 };
 
+/// An answer, or a message of a stream, until it is among the frames to be written. What the limit has no place for is
+/// not to be kept; one alone goes.
+class Connection::Finished {
+ public:
+  Finished(Connection& connection, size_t bytes)
+      : connection_(connection),
+        fits_(connection.answer_bytes_ == 0 || connection.answer_bytes_ + bytes <= connection.limits_.answer_bytes),
+        bytes_(fits_ ? bytes : 0) {
+    connection.answer_bytes_ += bytes_;
+  }
+  Finished(const Finished&) = delete;
+  Finished& operator=(const Finished&) = delete;
+  ~Finished() { connection_.answer_bytes_ -= bytes_; }
+
+  bool fits() const { return fits_; }
+  static Status refusal() {
+    return Status(Code::resource_exhausted, "too many answers on this connection have not been read");
+  }
+
+ private:
+  Connection& connection_;
+  bool fits_;
+  size_t bytes_;
+};
+
 class Connection::Sink final : public MessageSink {
  public:
   Sink(Connection& connection, uint32_t id) : connection_(connection), id_(id) {}
@@ -80,6 +105,8 @@ class Connection::Sink final : public MessageSink {
   io::Task<Result<>> send(std::string message) override {
     const Status fits = check_length(message.size());
     if (!fits.ok()) co_return to_error(fits);
+    const Finished finished(connection_, message.size());
+    if (!finished.fits()) co_return to_error(Finished::refusal());
     co_await connection_.out_.room();
     if (connection_.out_.closed() || !connection_.active(id_)) {
       co_return Error(Errc::disconnected, "nobody takes the messages of stream " + std::to_string(id_));
@@ -223,6 +250,8 @@ io::Task<> Connection::answer_unary(Call call, const UnaryHandler& handler, Call
     failure = std::current_exception();
   }
   if (failure) answer = status_of(failure);
+  const Finished finished(*this, answer ? answer->size() : 0);
+  if (!finished.fits()) answer = Finished::refusal();
   co_await out_.room();
   if (!active(call.id())) co_return;
   if (!answer) co_return conclude(call.id(), answer.status());

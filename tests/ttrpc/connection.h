@@ -11,10 +11,12 @@
 namespace gcs::ttrpc {
 
 /// What one client can make a server hold: the requests in its hands, and the memory of their payloads. What is above
-/// is answered with `resource_exhausted`. Answers are bounded apart from that: see FrameQueue.
+/// is answered with `resource_exhausted`, and so is a call whose answer is one too many for a client that does not
+/// read.
 struct Limits {
   size_t calls = 1024;               ///< of one connection, at one time
   size_t request_bytes = 32u << 20;  ///< of these calls
+  size_t answer_bytes = 16u << 20;   ///< of finished answers that wait for room among the frames to be written
   size_t connections = 64;           ///< further ones wait in the listener's queue
 };
 
@@ -33,6 +35,7 @@ class Connection {
  private:
   class Call;
   class Sink;
+  class Finished;
   class EndGuard;
 
   io::Task<> read();
@@ -61,6 +64,7 @@ class Connection {
   std::map<uint32_t, io::TaskGroup::TaskId> calls_;  // those whose end the client has not been told
   size_t running_ = 0;                               // tasks of calls, also of those that were failed meanwhile
   size_t request_bytes_ = 0;                         // which they hold
+  size_t answer_bytes_ = 0;                          // and these, for want of room
   bool over_ = false;
   io::Condition ended_;
   io::TaskGroup handlers_;

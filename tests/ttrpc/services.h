@@ -28,7 +28,8 @@ class MessageSink {
  public:
   virtual ~MessageSink() = default;
 
-  /// Waits while the client is slow. Errors: `exhausted` for a message that is too long, of which nothing is sent;
+  /// Waits while the client is slow. Errors: `exhausted` for a message that is too long, or one too many of all that
+  /// wait on its connection, of which nothing is sent;
   /// `disconnected` when nobody takes messages any more.
   virtual io::Task<Result<>> send(std::string message) = 0;
 };
