@@ -118,6 +118,7 @@ io::Task<Error> Session::run() {
 /// An orderly end of an AF_UNIX connection: close(2) with anything unread would have been a reset (unix(7)). That may
 /// have been told to the writer instead, but once.
 bool Session::all_read(const Error& loss) const {
+  if (given_up_) return all_taken_;
   const bool reset = loss.sys_errno() != 0 || write_error_ == ECONNRESET;
   return !reset && conn_->unread().has_value();
 }
@@ -231,6 +232,7 @@ io::Task<> Session::await_end() {
   auto ended = [this] { return over_; };
   if (co_await exchange_.changed.wait_until(clock_, clock_.now() + kEndLimit, ended)) co_return;
   given_up_ = true;
+  all_taken_ = conn_->unread() == size_t{0};  // of a host that is still there, the count is right
   conn_->shut_read();
 }
 

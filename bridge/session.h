@@ -69,9 +69,10 @@ class Session {
   FrameReader reader_;
   std::optional<uint64_t> first_id_;  // of the first negotiate: tells a new host from a returning one
   uint32_t version_ = 0;
-  int write_error_ = 0;    // errno of the writer's end
-  bool given_up_ = false;  // after that, its end did not come
-  bool over_ = false;      // the reader has ended
+  int write_error_ = 0;     // errno of the writer's end
+  bool given_up_ = false;   // after that, its end did not come
+  bool all_taken_ = false;  // by then
+  bool over_ = false;       // the reader has ended
   io::TaskGroup writer_;
 };
 

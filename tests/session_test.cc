@@ -381,6 +381,28 @@ TEST_CASE("session: a host that has shut its reading side alone, and says nothin
   CHECK(answers_in(after.received()).size() == 2);
 }
 
+TEST_CASE("session: a host that is given up gets again what it has left unread, and nothing that it has read") {
+  for (const size_t unread : {0, 100}) {
+    CAPTURE(unread);
+    House house;
+    FakePeer before(house.loop.executor()), after(house.loop.executor());
+    before.set_unread(0);
+    house.connect(before);
+    house.send(before, request(MessageType::negotiate_protocol, 0, kNegotiate));
+    before.set_unread(100);
+    house.send(before, request(MessageType::start, 1, kBase));
+    before.refuse();
+    house.send(before, request(MessageType::start, 2, kBase));
+    before.set_unread(unread);
+    house.clock.advance(std::chrono::seconds(1));
+    house.loop.settle();
+    REQUIRE(house.loss);
+    house.connect(after);
+    house.send(after, request(MessageType::negotiate_protocol, 3, kNegotiate));
+    CHECK(answers_in(after.received()).size() == (unread == 0 ? 2 : 3));
+  }
+}
+
 TEST_CASE("session: a count of nothing unread says nothing once the host has closed: its answers go to it again") {
   House house;
   FakePeer host(house.loop.executor());
