@@ -1,5 +1,8 @@
 #include "runtime/storage/pmem.h"
 
+#include "runtime/storage/device_mount.h"
+#include "runtime/storage/mapping_names.h"
+
 namespace gcs::storage {
 namespace {
 
@@ -30,6 +33,37 @@ Result<Mapping> linear_mapping(const SystemRoots& roots, uint32_t device, const 
   mapping.read_only = true;
   mapping.parameters = pmem_node(roots, device) + " " + std::to_string(part.offset / kSector);
   return mapping;
+}
+
+Result<> mount_pmem(const SystemRoots& roots, DeviceMapper& mapper, const Pmem& pmem) {
+  DeviceMount mount;
+  mount.node = pmem_node(roots, pmem.device);
+  mount.target = pmem.target;
+  mount.filesystem = "ext4";
+  mount.read_only = true;
+  if (!pmem.part && !pmem.verity) return mount_device(mount);
+  Result<Mapping> mapping = Mapping();
+  if (pmem.part) {
+    mapping = linear_mapping(roots, pmem.device, *pmem.part);
+  } else {
+    const auto settings = complete_verity(mount.node, *pmem.verity);
+    if (!settings) return settings.error();
+    mapping = verity_mapping(verity_name(pmem_part(pmem.device), settings->root_digest), mount.node, *settings);
+  }
+  if (!mapping) return mapping.error();
+  auto node = mapper.create(*mapping);
+  if (!node) return node.error();
+  mount.node = std::move(*node);
+  const auto mounted = mount_device(mount);
+  if (!mounted) discard(mapper.remove(mapping->name), "undoing");
+  return mounted;
+}
+
+Result<> unmount_pmem(DeviceMapper& mapper, const Pmem& pmem) {
+  const auto unmounted = unmount_device(pmem.target);
+  if (!unmounted) return unmounted;
+  if (pmem.part) return mapper.remove(linear_name(pmem.device, *pmem.part));
+  return close_mappings(mapper, pmem_part(pmem.device));
 }
 
 }  // namespace gcs::storage

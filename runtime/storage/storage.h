@@ -2,40 +2,17 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/container.h"
 #include "runtime/layers.h"
 #include "runtime/storage/claim.h"
-#include "runtime/storage/device_mount.h"
+#include "runtime/storage/disk.h"
 #include "runtime/storage/plan9.h"
 #include "runtime/storage/pmem.h"
-#include "runtime/storage/scsi_device.h"
-#include "runtime/storage/verity.h"
 
 namespace gcs::storage {
-
-/// A SCSI disk, or a part of one, as a host wants it at a path of the VM.
-struct Disk {
-  ScsiAddress address;
-  std::string target;      ///< empty: nothing is to be done
-  std::string filesystem;  ///< empty: as found
-  bool read_only = false;
-  bool encrypted = false;          ///< with a key of its own, over whatever is on it
-  bool block_device = false;       ///< a link to the device instead of a mount
-  bool ensure_filesystem = false;  ///< make `filesystem` where the disk is empty
-  std::vector<std::string> options;
-  std::optional<VeritySettings> verity;  ///< of a disk that is read only
-};
-
-struct Pmem {
-  uint32_t device = 0;
-  std::string target;
-  std::optional<PmemPart> part;
-  std::optional<VeritySettings> verity;
-};
 
 /// What ModifySettings asks of disks, layers and directories. Owned by the service; loop thread only.
 ///
@@ -63,19 +40,24 @@ class Storage {
   io::Task<Result<>> remove_directory(std::string target);
 
  private:
-  using Deadline = io::Clock::TimePoint;
+  /// What an Add does, step by step. All but the file system's making blocks, and runs on a helper thread.
+  struct Addition {
+    std::string target;                            ///< clean
+    std::string device;                            ///< the name to claim it under
+    std::function<Result<bool>()> look;            ///< whether the device is there
+    std::string absent;                            ///< the error's text when it does not come
+    std::function<Result<std::string>()> prepare;  ///< gives the node to make a file system on; empty: none is made
+    std::string filesystem;
+    std::function<Result<>()> mount;
+    std::function<Result<>()> undo;  ///< of what prepare() did
+  };
 
-  io::Task<Claims::Claim> claim(std::string target, std::string device);
-  io::Task<Result<>> require_free(std::string target);
-  io::Task<Result<ScsiDevice>> await_disk(ScsiAddress address, Deadline deadline);
-  io::Task<Result<>> await_node(std::string node, Deadline deadline);
-  io::Task<Result<>> use_disk(Disk disk, ScsiDevice device);
-  io::Task<Result<>> mount_plain(Disk disk, ScsiDevice device);
-  io::Task<Result<>> mount_verified(Disk disk, ScsiDevice device);
-  io::Task<Result<>> mount_encrypted(Disk disk, ScsiDevice device);
-  io::Task<Result<>> ensure_filesystem(std::string filesystem, std::string node);
-  io::Task<Result<>> run(std::function<Result<>()> job) { return context_.offload.call<void>(std::move(job)); }
-  io::Task<> pause();
+  io::Task<Result<>> add(Addition addition);
+  io::Task<Result<>> prepare_and_mount(Addition& addition);
+  io::Task<Result<>> await_device(Addition& addition, io::Clock::TimePoint deadline);
+
+  /// Runs a job while no other request has one of the names.
+  io::Task<Result<>> run_alone(std::vector<std::string> names, std::function<Result<>()> job, io::Offload& offload);
 
   runtime::RuntimeContext& context_;
   const SystemRoots roots_;
