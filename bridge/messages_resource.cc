@@ -51,14 +51,4 @@ Result<ModifySettings> decode_modify_settings(const Body& body) {
   return fields.finish(std::move(modify));
 }
 
-Result<CombinedLayers> decode_combined_layers(const ModifySettings& modify) {
-  Fields fields(modify.settings, "Request.Settings");
-  CombinedLayers layers;
-  layers.container_id = fields.string("ContainerID");
-  layers.root_path = fields.string("ContainerRootPath");
-  for (Fields& layer : fields.objects("Layers")) layers.layer_paths.push_back(layer.string("Path"));
-  layers.scratch_path = fields.string("ScratchPath");
-  return fields.finish(std::move(layers));
-}
-
 }  // namespace gcs::bridge

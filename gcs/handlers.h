@@ -4,6 +4,7 @@
 
 #include "bridge/session.h"
 #include "runtime/registry.h"
+#include "runtime/storage/storage.h"
 
 namespace gcs {
 
@@ -11,7 +12,7 @@ namespace gcs {
 struct HandlerContext {
   bridge::Exchange& exchange;
   runtime::Registry& registry;
-  io::Offload& offload;
+  storage::Storage& storage;
   std::function<void()> power_off;
 };
 

@@ -17,6 +17,10 @@ struct Resource {
 };
 
 constexpr std::array kResources = {
+    Resource{"SCSIDevice", false, modify_scsi_device},
+    Resource{"MappedVirtualDisk", false, modify_mapped_virtual_disk},
+    Resource{"MappedDirectory", false, modify_mapped_directory},
+    Resource{"VPMemDevice", false, modify_vpmem_device},
     Resource{"CombinedLayers", false, modify_combined_layers},
     Resource{"ContainerConstraints", true, modify_container_constraints},
 };

@@ -9,6 +9,12 @@ namespace gcs {
 
 using ResourceTask = io::Task<Result<>>;
 
+// resource_storage.cc
+ResourceTask modify_scsi_device(HandlerContext& context, const bridge::ModifySettings& request);
+ResourceTask modify_mapped_virtual_disk(HandlerContext& context, const bridge::ModifySettings& request);
+ResourceTask modify_mapped_directory(HandlerContext& context, const bridge::ModifySettings& request);
+ResourceTask modify_vpmem_device(HandlerContext& context, const bridge::ModifySettings& request);
+
 // resource_layers.cc
 ResourceTask modify_combined_layers(HandlerContext& context, const bridge::ModifySettings& request);
 

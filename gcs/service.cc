@@ -70,7 +70,8 @@ Service::Service(const Options& options, io::Loop& loop)
       processes_(loop.executor()),
       runtime_{stdio_, reaper_, *oci_, offload_, processes_, find_cgroups()},
       registry_(runtime_),
-      handlers_{exchange_, registry_, offload_, [this] { group_.spawn("power-off", power_off()); }},
+      storage_(runtime_),
+      handlers_{exchange_, registry_, storage_, [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
   exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();

@@ -53,6 +53,7 @@ class Service {
   io::TaskGroup processes_;
   runtime::RuntimeContext runtime_;
   runtime::Registry registry_;
+  storage::Storage storage_;
   HandlerContext handlers_;
   io::TaskGroup group_;
 };

@@ -1,44 +1,18 @@
 #include "runtime/layers.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <functional>
+#include <memory>
 
 #include "runtime/mount.h"
+#include "runtime/mount_target.h"
 #include "runtime/overlay.h"
 #include "runtime/safe_path.h"
 
 namespace gcs::runtime {
 namespace {
-
-/// What has been done so far, taken back in reverse order unless it is kept.
-class Undo {
- public:
-  Undo() = default;
-  Undo(const Undo&) = delete;
-  Undo& operator=(const Undo&) = delete;
-  ~Undo() {
-    while (!steps_.empty()) {
-      steps_.back()();
-      steps_.pop_back();
-    }
-  }
-
-  void add(std::function<void()> step) { steps_.push_back(std::move(step)); }
-  void keep() { steps_.clear(); }
-
- private:
-  std::vector<std::function<void()>> steps_;
-};
-
-Result<> make_dirs_undoable(const std::string& path, unsigned mode, Undo& undo) {
-  std::vector<std::string> made;
-  const auto done = make_dirs(path, mode, &made);
-  for (const std::string& dir : made) undo.add([dir] { ::rmdir(dir.c_str()); });
-  return done;
-}
 
 /// The settings with clean paths.
 Result<CombinedLayers> checked(const CombinedLayers& asked) {
@@ -65,10 +39,11 @@ Result<CombinedLayers> checked(const CombinedLayers& asked) {
 
 Result<> require_layers(const std::vector<std::string>& layers) {
   for (size_t i = 0; i < layers.size(); ++i) {
-    struct stat status {};
-    const std::string doing = "layer " + std::to_string(i) + " " + layers[i];
-    if (::stat(layers[i].c_str(), &status) != 0) return sys_error(doing);
-    if (!S_ISDIR(status.st_mode)) return sys_error(doing, ENOTDIR);
+    const std::string doing = "layer " + std::to_string(i);
+    const auto place = find_place(layers[i]);
+    if (!place) return place.error().within(doing);
+    const auto layer = open_at(*place, O_PATH | O_DIRECTORY);
+    if (!layer) return layer.error().within(doing);
   }
   return {};
 }
@@ -77,10 +52,10 @@ bool is_below(const std::string& path, const std::string& dir) {
   return path.starts_with(dir == "/" ? dir : dir + "/");
 }
 
-bool same_directory(const std::string& one, const std::string& other) {
+bool same_directory(const io::Fd& one, const io::Fd& other) {
   struct stat a {
   }, b{};
-  return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  return ::fstat(one.get(), &a) == 0 && ::fstat(other.get(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /// Mounts <scratch>/bundle over the bundle, unless the scratch lives in it or a former Add has done so.
@@ -88,31 +63,36 @@ Result<> move_bundle_to_scratch(const CombinedLayers& layers, Undo& undo) {
   const std::string bundle = parent_of(layers.root_path);
   if (layers.scratch_path == bundle || is_below(layers.scratch_path, bundle)) return {};
   const std::string source = layers.scratch_path + "/bundle";
-  const auto made_source = make_dirs_undoable(source, 0755, undo);
-  if (!made_source) return made_source;
-  const auto made_bundle = make_dirs_undoable(bundle, 0700, undo);
-  if (!made_bundle) return made_bundle;
-  if (same_directory(source, bundle)) return {};
-  const auto bound = bind_mount(source, bundle);
-  if (bound) undo.add([bundle] { ::umount2(bundle.c_str(), UMOUNT_NOFOLLOW); });
-  return bound;
+  const auto from = make_dirs_unfollowed(source, 0755, undo);
+  if (!from) return from.error();
+  auto at = make_place(bundle, 0700, undo);
+  if (!at) return at.error();
+  const auto onto = make_dir_at(*at, 0700, undo);
+  if (!onto) return onto.error();
+  if (same_directory(*from, *onto)) return {};
+  const auto bound = bind_mount(proc_fd_path(from->get()), proc_fd_path(onto->get()));
+  if (!bound) return sys_error("bind " + source + " to " + bundle, bound.error().sys_errno());
+  const auto place = std::make_shared<Place>(std::move(*at));
+  undo.add([place] { ::umount2(place->through().c_str(), UMOUNT_NOFOLLOW); });
+  return {};
 }
 
 /// The writable part; overlayfs fills the work directory, so that goes as a tree.
 Result<> make_scratch(const Overlay& overlay, Undo& undo) {
-  const auto upper = make_dirs_undoable(overlay.upper, 0755, undo);
-  if (!upper) return upper;
+  const auto upper = make_dirs_unfollowed(overlay.upper, 0755, undo);
+  if (!upper) return upper.error();
   struct stat status {};
-  const bool work_was_there = ::stat(overlay.work.c_str(), &status) == 0;
-  const auto work = make_dirs_undoable(overlay.work, 0755, undo);
+  const bool work_was_there = ::lstat(overlay.work.c_str(), &status) == 0;
+  const auto work = make_dirs_unfollowed(overlay.work, 0755, undo);
+  if (!work) return work.error();
   if (!work_was_there) undo.add([path = overlay.work] { discard(remove_tree(path), "undoing"); });
-  return work;
+  return {};
 }
 
-Result<> mount_root(const CombinedLayers& layers, Undo& undo) {
+Result<> mount_root(const CombinedLayers& layers, const std::string& target, Undo& undo) {
   // Overlayfs wants two layers or an upper directory. A single read-only layer is the root file system as it is.
   if (layers.scratch_path.empty() && layers.layer_paths.size() == 1) {
-    return bind_mount(layers.layer_paths.front(), layers.root_path, true);
+    return bind_mount(layers.layer_paths.front(), target, true);
   }
   Overlay overlay;
   overlay.lower = layers.layer_paths;
@@ -122,10 +102,11 @@ Result<> mount_root(const CombinedLayers& layers, Undo& undo) {
     const auto made = make_scratch(overlay, undo);
     if (!made) return made;
   }
-  return mount_overlay(overlay, layers.root_path);
+  return mount_overlay(overlay, target);
 }
 
 Result<> add(const CombinedLayers& layers) {
+  // Asked first, for a bundle that is mounted over would hide it.
   const auto mounted = is_mount_point(layers.root_path);
   if (!mounted) return mounted.error();
   if (*mounted) return Error(Errc::already_exists, layers.root_path + " is mounted already");
@@ -137,11 +118,14 @@ Result<> add(const CombinedLayers& layers) {
     const auto moved = move_bundle_to_scratch(layers, undo);
     if (!moved) return moved;
   }
-  const auto made = make_dirs_undoable(layers.root_path, 0755, undo);
-  if (!made) return made;
-  const auto root = mount_root(layers, undo);
-  if (root) undo.keep();
-  return root;
+  const auto place = make_place(layers.root_path, 0755, undo);
+  if (!place) return place.error();
+  const auto dir = make_dir_at(*place, 0755, undo);
+  if (!dir) return dir.error();
+  const auto root = mount_root(layers, proc_fd_path(dir->get()), undo);
+  if (!root) return root.error().within("root file system " + layers.root_path);
+  undo.keep();
+  return {};
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ struct CombinedLayers {
 /// the bundle (the parent of `root_path`) also takes in the bundle's own files: <scratch>/bundle is mounted over it,
 /// and stays until the container is deleted.
 ///
-/// A path that is mounted already is `already_exists`, a missing layer `not_found`. Whatever fails is undone, down to
+/// A path that is mounted already is `already_exists`, a missing layer `not_found`, a symlink in any of the paths
+/// `invalid_argument`. Whatever fails is undone, down to
 /// the directories made. At most 500 layers (the kernel's limit), of any names.
 Result<> add_combined_layers(const CombinedLayers& layers);
 

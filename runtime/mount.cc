@@ -4,24 +4,12 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "runtime/safe_path.h"
+#include "stdio/io/fd.h"
 
 namespace gcs::runtime {
 namespace {
 
 constexpr int kMaxStacked = 5;
-
-Result<> finish_bind(const std::string& target, bool read_only) {
-  if (::mount(nullptr, target.c_str(), nullptr, MS_PRIVATE, nullptr) != 0) return sys_error("make private " + target);
-  if (!read_only) return {};
-  // Not a remount by mount(2): that would drop nosuid, nodev and the like, which the source may have.
-  mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_RDONLY;
-  if (::mount_setattr(AT_FDCWD, target.c_str(), 0, &attributes, sizeof attributes) != 0) {
-    return sys_error("make read-only " + target);
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -34,13 +22,21 @@ Result<bool> is_mount_point(const std::string& path) {
   return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
+/// The copy gets its attributes before it is attached, so nobody sees it without them. Set by themselves they also
+/// leave nosuid, nodev and the like as the source has them, which a remount by mount(2) would drop.
 Result<> bind_mount(const std::string& source, const std::string& target, bool read_only) {
-  if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) != 0) {
-    return sys_error("bind " + source + " to " + target);
-  }
-  const auto finished = finish_bind(target, read_only);
-  if (!finished) ::umount2(target.c_str(), UMOUNT_NOFOLLOW);
-  return finished;
+  const std::string doing = "bind " + source + " to " + target;
+  const io::Fd tree(::open_tree(AT_FDCWD, source.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!tree) return sys_error(doing);
+  mount_attr attributes{};
+  attributes.propagation = MS_PRIVATE;
+  if (read_only) attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0) return sys_error(doing);
+  const auto place = io::open_file(target, O_PATH);
+  if (!place) return place.error().within(doing);
+  constexpr unsigned kBoth = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  if (::move_mount(tree.get(), "", place->get(), "", kBoth) != 0) return sys_error(doing);
+  return {};
 }
 
 Result<> unmount_all(const std::string& path) {
@@ -50,12 +46,6 @@ Result<> unmount_all(const std::string& path) {
     return sys_error("unmount " + path);
   }
   return {};
-}
-
-Result<> unmount_and_remove(const std::string& path) {
-  const auto unmounted = unmount_all(path);
-  if (!unmounted) return unmounted;
-  return remove_tree(path);
 }
 
 }  // namespace gcs::runtime

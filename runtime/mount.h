@@ -11,14 +11,12 @@ namespace gcs::runtime {
 Result<bool> is_mount_point(const std::string& path);
 
 /// Shows the directory `source` at `target` as well, without what is mounted below it; private, so that what is later
-/// mounted in one does not appear in the other.
+/// mounted in one does not appear in the other. Where `target` is the /proc path of a descriptor, that very directory
+/// is mounted over.
 Result<> bind_mount(const std::string& source, const std::string& target, bool read_only = false);
 
 /// Unmounts all that is stacked at `path`, up to five mounts; a path that is not there, or no mount, is success. A
 /// mount in use is `wrong_state`.
 Result<> unmount_all(const std::string& path);
-
-/// The same, then removes the directory.
-Result<> unmount_and_remove(const std::string& path);
 
 }  // namespace gcs::runtime

@@ -106,8 +106,12 @@ Result<> remove_tree(const std::string& path) {
     if (parent.error().sys_errno() == ENOENT) return {};
     return parent.error();
   }
+  return remove_tree_at(parent->get(), clean->substr(clean->rfind('/') + 1), *clean);
+}
+
+Result<> remove_tree_at(int parent, const std::string& name, const std::string& shown) {
   TreeRemover remover;
-  remover.remove(parent->get(), clean->substr(clean->rfind('/') + 1), *clean, 0);
+  remover.remove(parent, name, shown, 0);
   if (remover.failure()) return *remover.failure();
   return {};
 }

@@ -237,3 +237,48 @@ TEST_CASE("layers: removing what is not there is success, what is in use is not"
   CHECK(remove_combined_layers(scene.layers.root_path));
   CHECK(remove_combined_layers(scene.layers.root_path));
 }
+
+TEST_CASE("layers: a planted symlink in any path is refused, and leads nowhere") {
+  Scene scene;
+  put_dir(scene.dir / "elsewhere/c1");
+  SUBCASE("root") {
+    fs::create_directory_symlink(scene.dir / "elsewhere", scene.dir / "bundle");
+  }
+  SUBCASE("root itself") {
+    put_dir(scene.dir / "bundle");
+    fs::create_directory_symlink(scene.dir / "elsewhere", scene.layers.root_path);
+  }
+  SUBCASE("scratch") {
+    fs::create_directory_symlink(scene.dir / "elsewhere", scene.dir / "shared");
+    scene.layers.scratch_path = scene.dir / "shared/c1";
+  }
+  SUBCASE("upper") {
+    scene.use_scratch_elsewhere();
+    put_dir(scene.layers.scratch_path);
+    fs::create_directory_symlink(scene.dir / "elsewhere", scene.layers.scratch_path + "/upper");
+  }
+  SUBCASE("layer") {
+    fs::create_directory_symlink(scene.dir / "low", scene.dir / "link");
+    scene.layers.layer_paths.push_back(scene.dir / "link");
+  }
+  const auto added = add_combined_layers(scene.layers);
+  REQUIRE_FALSE(added);
+  CHECK(added.error().code() == Errc::invalid_argument);
+  CHECK(fs::is_empty(scene.dir / "elsewhere/c1"));
+  CHECK_FALSE(*is_mount_point(scene.dir / "elsewhere"));
+}
+
+TEST_CASE("layers: two containers of a pod have their parts of one scratch") {
+  Scene scene;
+  for (const char* id : {"c1", "c2"}) {
+    scene.layers.root_path = (scene.dir / id) + "/rootfs";
+    scene.layers.scratch_path = (scene.dir / "disk/scratch/pod/") + id;
+    REQUIRE(add_combined_layers(scene.layers));
+    put_file(scene.root("mine"), id);
+    put_file((scene.dir / id) + "/config.json", id);
+  }
+  for (const char* id : {"c1", "c2"}) {
+    CHECK(get_file((scene.dir / "disk/scratch/pod/") + id + "/upper/mine") == id);
+    CHECK(get_file((scene.dir / "disk/scratch/pod/") + id + "/bundle/config.json") == id);
+  }
+}

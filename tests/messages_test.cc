@@ -12,7 +12,7 @@
 #include "bridge/messages_container.h"
 #include "bridge/messages_out.h"
 #include "bridge/messages_process.h"
-#include "bridge/messages_resource.h"
+#include "bridge/messages_storage.h"
 #include "stdio/io/fd.h"
 
 using namespace gcs;
@@ -365,6 +365,82 @@ TEST_CASE("modify: combined layers keep their order, and wrong types are refused
   CHECK(refusal(decode({{"Layers", {{{"Path", 1}}}}})) == "Request.Settings.Layers[0].Path: not a string");
   CHECK(refusal(decode({{"Layers", "x"}})) == "Request.Settings.Layers: not an array");
   CHECK(refusal(decode("x")) == "Request.Settings: not an object");
+}
+
+namespace {
+
+/// ModifySettings with these settings, in the words of JSON.
+ModifySettings modify_of(const char* resource, const char* settings) {
+  auto modify = decode_modify_settings(
+      body_of(modify_request({{"ResourceType", resource}, {"Settings", json::parse(settings)}})));
+  REQUIRE(modify);
+  return *modify;
+}
+
+}  // namespace
+
+TEST_CASE("modify: disks, memory and directories are read as hosts write them") {
+  const auto layer = decode_mapped_virtual_disk(modify_of(
+      "MappedVirtualDisk", R"({"MountPath":"/run/mounts/scsi/m0","Lun":1,"ReadOnly":true,"Options":["ro"]})"));
+  REQUIRE(layer);
+  CHECK(layer->mount_path == "/run/mounts/scsi/m0");
+  CHECK(layer->device.controller == 0);
+  CHECK(layer->device.lun == 1);
+  CHECK(layer->read_only);
+  CHECK(layer->options == std::vector<std::string>{"ro"});
+  CHECK_FALSE(layer->verity);
+
+  const auto scratch = decode_mapped_virtual_disk(modify_of(
+      "MappedVirtualDisk",
+      R"({"MountPath":"/s","Controller":3,"Partition":2,"Encrypted":true,"EnsureFilesystem":true,"Filesystem":"xfs"})"));
+  REQUIRE(scratch);
+  CHECK(scratch->device.controller == 3);
+  CHECK(scratch->partition == 2);
+  CHECK(scratch->encrypted);
+  CHECK(scratch->ensure_filesystem);
+  CHECK(scratch->filesystem == "xfs");
+  CHECK_FALSE(scratch->block_dev);
+
+  const auto memory = decode_vpmem_device(modify_of(
+      "VPMemDevice",
+      R"({"DeviceNumber":1,"MountPath":"/p","MappingInfo":{"DeviceOffsetInBytes":2097152,"DeviceSizeInBytes":1048576}})"));
+  REQUIRE(memory);
+  CHECK(memory->device_number == 1);
+  CHECK(memory->mapped);
+  CHECK(memory->offset == 2097152);
+  CHECK(memory->size == 1048576);
+  CHECK_FALSE(decode_vpmem_device(modify_of("VPMemDevice", R"({"MappingInfo":null})"))->mapped);
+
+  const auto directory = decode_mapped_directory(
+      modify_of("MappedDirectory", R"({"MountPath":"/d","Port":564,"ShareName":"3","ReadOnly":true})"));
+  REQUIRE(directory);
+  CHECK(directory->port == 564);
+  CHECK(directory->share_name == "3");
+  CHECK(directory->read_only);
+}
+
+TEST_CASE("modify: verity settings count where they name a root digest") {
+  const auto with = decode_mapped_virtual_disk(modify_of(
+      "MappedVirtualDisk",
+      R"({"VerityInfo":{"RootDigest":"ab","Ext4SizeInBytes":4096,"BlockSize":4096,"Salt":"00","Algorithm":"sha256","SuperBlock":true}})"));
+  REQUIRE(with);
+  REQUIRE(with->verity);
+  CHECK(with->verity->root_digest == "ab");
+  CHECK(with->verity->super_block);
+  CHECK_FALSE(
+      decode_mapped_virtual_disk(modify_of("MappedVirtualDisk", R"({"VerityInfo":{"BlockSize":"x"}})"))->verity);
+}
+
+TEST_CASE("modify: a disk's numbers out of their range are refused by name") {
+  for (const char* settings : {R"({"Controller":256})", R"({"Controller":-1})", R"({"Controller":"0"})"}) {
+    CHECK(refusal(decode_scsi_device(modify_of("SCSIDevice", settings))).starts_with("Request.Settings.Controller"));
+    CHECK(refusal(decode_mapped_virtual_disk(modify_of("MappedVirtualDisk", settings)))
+              .starts_with("Request.Settings.Controller"));
+  }
+  CHECK(refusal(decode_mapped_directory(modify_of("MappedDirectory", R"({"Port":4294967296})")))
+            .starts_with("Request.Settings.Port"));
+  CHECK(refusal(decode_vpmem_device(modify_of("VPMemDevice", R"({"MappingInfo":{"DeviceSizeInBytes":-1}})")))
+            .starts_with("Request.Settings.MappingInfo.DeviceSizeInBytes"));
 }
 
 TEST_CASE("requests: huge wrong input gets a short text") {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "runtime/mount_target.h"
 #include "tests/support/temp_dir.h"
 
 using namespace gcs;

@@ -70,9 +70,10 @@ gcs_agent_test(agent_uring_release ${shipped}/gcs crun uring)
 # The image in QEMU, over vsock loopback: one at a time, for a guest's clock runs on while it starves.
 add_test(NAME vm_machine COMMAND ${CMAKE_SOURCE_DIR}/tests/vm machine)
 add_test(NAME vm_restore COMMAND ${CMAKE_SOURCE_DIR}/tests/vm restore)
+add_test(NAME vm_storage COMMAND ${CMAKE_SOURCE_DIR}/tests/vm storage)
 add_test(NAME vm_main_uring COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=uring)
 add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
-set_tests_properties(vm_machine vm_restore vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(vm_machine vm_restore vm_storage vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
 add_test(NAME vm_move COMMAND ${CMAKE_SOURCE_DIR}/tests/vm move)
 set_tests_properties(vm_move PROPERTIES LABELS "vm;migration" TIMEOUT 900 RUN_SERIAL ON)
 

@@ -22,6 +22,7 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   resume FILE                  go on where a gcs-host with --save FILE was killed; exits as that one would have
   ps ID, stats ID              its processes, its resources
   shutdown [--force] ID        SIGTERM, or SIGKILL; delete ID frees what is left
+  modify TYPE RESOURCE JSON    ModifySettings of the VM: Add, Remove or Update, say Network, and its settings
   stacks, poweroff             the guest's tasks; the end of the VM
   replay FILE…                 plays recorded conversations and compares the answers
 
@@ -258,6 +259,8 @@ Result<> positionals(Arguments& arguments, Options& options) {
     if (!arguments.more()) return bad("resume wants a file");
     options.save = arguments.take();
   }
+  while (command == "modify" && arguments.more()) options.modify.push_back(arguments.take());
+  if (command == "modify" && options.modify.size() != 3) return bad("modify wants TYPE RESOURCE JSON");
   if (command == "replay") options.files = arguments.rest();
   if (command == "replay" && options.files.empty()) return bad("replay wants files");
   if (command == "signal") {
@@ -279,8 +282,9 @@ Result<> positionals(Arguments& arguments, Options& options) {
 }
 
 bool known(const std::string& command) {
-  for (const char* name : {"serve", "run", "exec", "uvm", "resume", "ps", "stats", "shutdown", "delete", "stacks",
-                           "poweroff", "replay", "help", "start", "wait", "signal", "remove", "list", "migrate"}) {
+  for (const char* name :
+       {"serve",  "run",      "exec",   "uvm",  "resume", "ps",   "stats",  "shutdown", "delete", "modify",
+        "stacks", "poweroff", "replay", "help", "start",  "wait", "signal", "remove",   "list",   "migrate"}) {
     if (command == name) return true;
   }
   return false;

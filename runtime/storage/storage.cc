@@ -1,0 +1,182 @@
+#include "runtime/storage/storage.h"
+
+#include <fcntl.h>
+
+#include "runtime/mount_target.h"
+#include "runtime/safe_path.h"
+#include "runtime/storage/block_device.h"
+#include "runtime/storage/device_mount.h"
+#include "runtime/storage/mapping_names.h"
+#include "runtime/storage/mkfs.h"
+#include "stdio/io/log.h"
+
+namespace gcs::storage {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{10};
+
+io::Task<Result<>> answer(Result<> result) {
+  co_return result;
+}
+
+std::string key_of(const ScsiAddress& address) {
+  return "scsi, " + to_string(address);
+}
+
+Result<bool> is_there(const std::string& node) {
+  const auto device = open_device(node, O_RDONLY);
+  if (device) return true;
+  if (device.error().code() == Errc::not_found) return false;
+  return device.error();
+}
+
+}  // namespace
+
+Storage::Storage(runtime::RuntimeContext& context, SystemRoots roots, std::unique_ptr<DeviceMapper> mapper)
+    : context_(context),
+      roots_(std::move(roots)),
+      mapper_(mapper ? std::move(mapper) : make_device_mapper(roots_)),
+      plan9_offload_(context.stdio.executor, context.stdio.clock),
+      claims_(context.stdio.executor) {}
+
+io::Task<Result<>> Storage::run_alone(std::vector<std::string> names, std::function<Result<>()> job,
+                                      io::Offload& offload) {
+  const auto claimed = co_await claims_.take(std::move(names));
+  co_return co_await offload.call<void>(std::move(job));
+}
+
+io::Task<Result<>> Storage::await_device(Addition& addition, io::Clock::TimePoint deadline) {
+  io::Clock& clock = context_.stdio.clock;
+  for (;;) {
+    const auto seen = co_await context_.offload.call<bool>(addition.look);
+    if (!seen) co_return seen.error();
+    if (*seen) co_return Result<>();
+    if (clock.now() >= deadline) co_return Error(Errc::not_found, addition.absent);
+    co_await io::sleep_until(context_.stdio.executor, clock, clock.now() + kLook);
+  }
+}
+
+io::Task<Result<>> Storage::add(Addition addition) {
+  std::vector<std::string> names;
+  names.push_back(addition.target);
+  names.push_back(addition.device);
+  const auto claimed = co_await claims_.take(std::move(names));
+  const auto deadline = context_.stdio.clock.now() + kDeviceLimit;
+  // Asked before anything is waited for, or written.
+  std::function<Result<>()> look = [target = addition.target] { return require_free_target(target); };
+  const auto free = co_await context_.offload.call<void>(std::move(look));
+  if (!free) co_return free;
+  const auto there = co_await await_device(addition, deadline);
+  if (!there) co_return there;
+  co_return co_await prepare_and_mount(addition);
+}
+
+io::Task<Result<>> Storage::prepare_and_mount(Addition& addition) {
+  if (addition.prepare) {
+    const auto node = co_await context_.offload.call<std::string>(addition.prepare);
+    if (!node) co_return node.error();
+    Result<> made;
+    if (!node->empty()) made = co_await make_filesystem(context_, addition.filesystem, *node);
+    if (!made) {
+      discard(co_await context_.offload.call<void>(addition.undo), "undoing");
+      co_return made;
+    }
+  }
+  auto mounted = co_await context_.offload.call<void>(addition.mount);
+  if (!mounted && addition.undo) discard(co_await context_.offload.call<void>(addition.undo), "undoing");
+  co_return mounted;
+}
+
+io::Task<Result<>> Storage::add_disk(Disk disk) {
+  if (disk.target.empty()) return answer({});
+  auto clean = checked(std::move(disk));
+  if (!clean) return answer(clean.error());
+  for (const std::string& word : parse_mount_options(clean->options).unknown) {
+    log::warn("a mount option that means nothing here", {{"option", word}, {"target", clean->target}});
+  }
+  Addition addition;
+  addition.target = clean->target;
+  addition.device = key_of(clean->address);
+  addition.absent = "there is no disk at " + to_string(clean->address);
+  addition.filesystem = clean->filesystem;
+  const auto work = std::make_shared<DiskWork>(roots_, mapper_, std::move(*clean));
+  addition.look = [work] { return work->look(); };
+  addition.prepare = [work] { return work->prepare(); };
+  addition.mount = [work] { return work->mount(); };
+  addition.undo = [work] { return work->undo(); };
+  return add(std::move(addition));
+}
+
+io::Task<Result<>> Storage::remove_disk(Disk disk) {
+  if (disk.target.empty()) return answer({});
+  auto target = runtime::clean_path("MountPath", disk.target);
+  if (!target) return answer(target.error());
+  disk.target = std::move(*target);
+  const std::vector<std::string> names = {disk.target, key_of(disk.address)};
+  auto job = [mapper = mapper_, roots = roots_, disk] { return storage::remove_disk(roots, *mapper, disk); };
+  return run_alone(names, job, context_.offload);
+}
+
+io::Task<Result<>> Storage::unplug(uint8_t controller, uint8_t lun) {
+  auto job = [roots = roots_, controller, lun] { return unplug_scsi_disk(roots, controller, lun); };
+  return run_alone({key_of({controller, lun, 0})}, job, context_.offload);
+}
+
+io::Task<Result<>> Storage::add_pmem(Pmem pmem) {
+  auto target = runtime::clean_path("MountPath", pmem.target);
+  if (!target) return answer(target.error());
+  if (pmem.part && pmem.verity) return answer(Error(Errc::unsupported, "VerityInfo: not together with MappingInfo"));
+  pmem.target = std::move(*target);
+  const std::string node = pmem_node(roots_, pmem.device);
+  Addition addition;
+  addition.target = pmem.target;
+  addition.device = pmem_part(pmem.device);
+  addition.absent = "there is no " + node;
+  addition.look = [node] { return is_there(node); };
+  addition.mount = [mapper = mapper_, roots = roots_, pmem] { return mount_pmem(roots, *mapper, pmem); };
+  return add(std::move(addition));
+}
+
+io::Task<Result<>> Storage::remove_pmem(Pmem pmem) {
+  auto target = runtime::clean_path("MountPath", pmem.target);
+  if (!target) return answer(target.error());
+  pmem.target = std::move(*target);
+  const std::vector<std::string> names = {pmem.target, pmem_part(pmem.device)};
+  auto job = [mapper = mapper_, pmem] { return unmount_pmem(*mapper, pmem); };
+  return run_alone(names, job, context_.offload);
+}
+
+io::Task<Result<>> Storage::add_layers(runtime::CombinedLayers layers) {
+  auto job = [layers] { return runtime::add_combined_layers(layers); };
+  return run_alone({layers.root_path}, job, context_.offload);
+}
+
+io::Task<Result<>> Storage::remove_layers(std::string root_path) {
+  auto job = [root_path] { return runtime::remove_combined_layers(root_path); };
+  return run_alone({root_path}, job, context_.offload);
+}
+
+io::Task<Result<>> Storage::add_directory(SharedDirectory directory) {
+  auto target = runtime::clean_path("MountPath", directory.target);
+  if (!target) co_return target.error();
+  directory.target = std::move(*target);
+  if (directory.port <= 0) co_return Error(Errc::invalid_argument, "Port: is not above 0");
+  std::vector<std::string> names;
+  names.push_back(directory.target);
+  const auto claimed = co_await claims_.take(std::move(names));
+  const auto deadline = context_.stdio.clock.now() + kDeviceLimit;
+  std::function<Result<>()> look = [target = directory.target] { return require_free_target(target); };
+  const auto free = co_await context_.offload.call<void>(std::move(look));
+  if (!free) co_return free;
+  co_return co_await mount_shared(context_, plan9_offload_, std::move(directory), deadline);
+}
+
+io::Task<Result<>> Storage::remove_directory(std::string target) {
+  const auto clean = runtime::clean_path("MountPath", target);
+  if (!clean) return answer(clean.error());
+  // A server that is gone may hang this one, too.
+  auto job = [target = *clean] { return runtime::unmount_and_remove(target); };
+  return run_alone({*clean}, job, plan9_offload_);
+}
+
+}  // namespace gcs::storage

@@ -1,0 +1,662 @@
+// Disks as hosts ask for them, on loop devices that stand for SCSI disks. The device mapper is a fake: the VM has a
+// real one (tests/vm storage).
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "runtime/mount.h"
+#include "runtime/storage/block_device.h"
+#include "runtime/storage/mapping_names.h"
+#include "runtime/storage/storage.h"
+#include "stdio/io/task_group.h"
+#include "tests/support/loop.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/temp_dir.h"
+
+using namespace gcs;
+using namespace gcs::storage;
+using namespace gcs::test;
+using namespace gcs::testing;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+class NoHost final : public io::Dialer {
+ public:
+  io::Task<Result<std::unique_ptr<io::Stream>>> dial(io::Port) override {
+    co_return Error(Errc::disconnected, "nobody listens");
+  }
+};
+
+class NoRuntime final : public runtime::OciRuntime {
+ public:
+  using Started = runtime::StartedProcess;
+  io::Task<Result<Started>> create(std::string, std::string, runtime::ContainerStdio) override { co_return absent(); }
+  io::Task<Result<>> start(std::string) override { co_return absent(); }
+  io::Task<Result<Started>> exec(std::string, std::string, runtime::ContainerStdio) override { co_return absent(); }
+  io::Task<Result<>> kill(std::string, int, bool) override { co_return absent(); }
+  io::Task<Result<>> remove(std::string, bool) override { co_return absent(); }
+  io::Task<Result<>> update(std::string, std::string) override { co_return absent(); }
+
+ private:
+  static Error absent() { return Error(Errc::not_found, "there is no runtime"); }
+};
+
+/// A file as a block device, gone with the object.
+class LoopDevice {
+ public:
+  LoopDevice(const std::string& file) {
+    const int control = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    const int backing = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
+    for (int tries = 0; tries < 50 && fd_ < 0; ++tries) {
+      const int number = ::ioctl(control, LOOP_CTL_GET_FREE);
+      const int fd = ::open(("/dev/loop" + std::to_string(number)).c_str(), O_RDWR | O_CLOEXEC);
+      if (fd >= 0 && ::ioctl(fd, LOOP_SET_FD, backing) == 0) {
+        fd_ = fd;
+      } else {
+        ::close(fd);  // somebody else took it
+      }
+    }
+    ::close(backing);
+    ::close(control);
+    REQUIRE(fd_ >= 0);
+  }
+  ~LoopDevice() {
+    ::ioctl(fd_, LOOP_CLR_FD);
+    ::close(fd_);
+  }
+  LoopDevice(const LoopDevice&) = delete;
+  LoopDevice& operator=(const LoopDevice&) = delete;
+
+  dev_t number() const {
+    struct stat status {};
+    REQUIRE(::fstat(fd_, &status) == 0);
+    return status.st_rdev;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+/// A mapped device is here another node of the device that its parameters name; dm-integrity's superblock is played.
+class FakeMapper final : public DeviceMapper {
+ public:
+  explicit FakeMapper(std::string dev) : dev_(std::move(dev)) {}
+
+  Result<std::string> create(const Mapping& mapping) override {
+    if (mapping.type == fails) return Error(Errc::internal, "the test's failure");
+    if (live.contains(mapping.name)) return Error(Errc::already_exists, "it exists");
+    const size_t at = mapping.parameters.find(dev_);
+    const std::string below = mapping.parameters.substr(at, mapping.parameters.find(' ', at) - at);
+    if (mapping.type == "integrity") format(below);
+    struct stat status {};
+    REQUIRE(::stat(below.c_str(), &status) == 0);
+    const std::string node = dev_ + "/mapper/" + mapping.name;
+    REQUIRE(::mknod(node.c_str(), S_IFBLK | 0600, status.st_rdev) == 0);
+    live[mapping.name] = mapping;
+    made.push_back(mapping);
+    return node;
+  }
+
+  Result<> remove(const std::string& name) override {
+    if (live.erase(name) != 0) REQUIRE(::unlink((dev_ + "/mapper/" + name).c_str()) == 0);
+    return {};
+  }
+
+  Result<std::vector<std::string>> names() override {
+    std::vector<std::string> names;
+    for (const auto& [name, mapping] : live) names.push_back(name);
+    return names;
+  }
+
+  std::map<std::string, Mapping> live;
+  std::vector<Mapping> made;
+  std::string fails;  ///< this type
+
+ private:
+  static void format(const std::string& node) {
+    const auto device = open_device(node, O_RDWR);
+    REQUIRE(device);
+    const std::string super("integrt\0\1\17\40\0\1\0\0\0\0\100\0\0\0\0\0\0", 24);  // 16384 sectors
+    if (read_at(*device, 0, 8)->front() == '\0') REQUIRE(::pwrite(device->get(), super.data(), 24, 0) == 24);
+  }
+
+  std::string dev_;
+};
+
+/// A machine with SCSI host 3, whose disks are files.
+struct House {
+  House() {
+    use_private_mounts();
+    REQUIRE(::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, nullptr) == 0);
+    put_dir(roots.sys + "/bus/scsi/devices/host3");
+    put_dir(roots.dev + "/mapper");
+    put_dir(dir / "run");
+    REQUIRE(reaper.start());
+    reaping.emplace(loop.start(reaper.run()));
+  }
+  ~House() {
+    loop.group().cancel();
+    loop.run_until([this] { return loop.group().size() == 0; });
+    ::umount2(dir.path().c_str(), MNT_DETACH);
+  }
+
+  std::string image(const std::string& name, uint64_t size) {
+    put_file(dir / name, "");
+    fs::resize_file(dir / name, size);
+    return dir / name;
+  }
+  std::string ext4_image(const std::string& name) {
+    const std::string file = image(name, 8 << 20);
+    put_file(dir / "content/file", "from the disk");
+    REQUIRE(std::system(("mkfs.ext4 -q -F -d " + (dir / "content") + " " + file).c_str()) == 0);
+    return file;
+  }
+
+  std::string scsi(int lun) const { return roots.sys + "/bus/scsi/devices/3:0:0:" + std::to_string(lun); }
+  void put_node(const std::string& name, const LoopDevice& device) {
+    REQUIRE(::mknod((roots.dev + "/" + name).c_str(), S_IFBLK | 0600, device.number()) == 0);
+  }
+  void plug(int lun, const std::string& name, const LoopDevice& device) {
+    put_node(name, device);
+    put_dir(scsi(lun) + "/block/" + name);
+    put_file(scsi(lun) + "/delete", "");
+  }
+
+  Disk disk(int lun = 1) const {
+    Disk disk;
+    disk.address.lun = static_cast<uint8_t>(lun);
+    disk.target = dir / "run/mounts/m0";
+    return disk;
+  }
+  Result<> add(const Disk& disk) { return loop.run(storage.add_disk(disk)); }
+  Result<> remove(const Disk& disk) { return loop.run(storage.remove_disk(disk)); }
+
+  /// Nothing mounted, mapped or made.
+  bool clean() const {
+    return mapper->live.empty() && !exists(dir / "run/mounts") && !*runtime::is_mount_point(dir / "run/mounts/m0");
+  }
+
+  TempDir dir;
+  SystemRoots roots{dir / "sys", dir / "dev"};
+  Loop loop;
+  ManualClock manual;
+  NoHost dialer;
+  NoRuntime oci;
+  stdio::HostLink link{loop.executor(), loop.clock(), [](const std::string&) { return true; }};
+  stdio::BufferPool pool;
+  stdio::StdioContext stdio{loop.executor(), loop.engine(), dialer, loop.clock(), link, pool};
+  stdio::StdioContext slow_stdio{loop.executor(), loop.engine(), dialer, manual, link, pool};
+  runtime::Reaper reaper{loop.engine()};
+  io::Offload offload{loop.executor(), loop.clock()};
+  io::TaskGroup processes{loop.executor()};
+  runtime::RuntimeContext context{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};
+  runtime::RuntimeContext slow_context{slow_stdio, reaper,    oci,
+                                       offload,    processes, {"/nowhere", runtime::Cgroups::Version::v2}};
+  FakeMapper* mapper = new FakeMapper(roots.dev);
+  Storage storage{context, roots, std::unique_ptr<DeviceMapper>(mapper)};
+  Storage slow_storage{slow_context, roots};  ///< its time is the test's
+  std::optional<Running<Done>> reaping;
+};
+
+bool has_loop_devices() {
+  if (::access("/dev/loop-control", R_OK | W_OK) == 0) return true;
+  MESSAGE("skipped: this machine has no loop devices, or this is not root");
+  return false;
+}
+
+unsigned long flags_of(const std::string& path) {
+  struct statvfs status {};
+  REQUIRE(::statvfs(path.c_str(), &status) == 0);
+  return status.f_flag;
+}
+
+bool waits_for_the_clock() {
+  const auto tasks = io::live_tasks();
+  return std::any_of(tasks.begin(), tasks.end(), [](const std::string& task) { return task == "test: clock"; });
+}
+
+/// Moves the clock whenever that is what is waited for. What is awaited must take `limit`, and little more.
+template <class T>
+void pass(House& house, const Running<T>& running, io::Clock::Duration limit) {
+  const auto begin = house.manual.now();
+  for (;; house.manual.advance(10ms)) {
+    house.loop.run_until([&] { return running.done() || waits_for_the_clock(); });
+    if (running.done()) break;
+  }
+  CHECK(house.manual.now() - begin >= limit);
+  CHECK(house.manual.now() - begin <= limit + 50ms);
+}
+
+}  // namespace
+
+TEST_CASE("disk: a file system is found, mounted, and read-only where asked for") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  SUBCASE("read-only") {
+    disk.read_only = true;
+    disk.options = {"ro"};
+  }
+  SUBCASE("writable") {}
+  REQUIRE(house.add(disk));
+  CHECK(get_file(disk.target + "/file") == "from the disk");
+  CHECK(((flags_of(disk.target) & ST_RDONLY) != 0) == disk.read_only);
+  REQUIRE(house.remove(disk));
+  CHECK_FALSE(exists(disk.target));
+  CHECK(house.remove(disk));
+}
+
+TEST_CASE("disk: a partition is another device than its disk") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice whole(house.image("whole", 1 << 20));
+  const LoopDevice part(house.ext4_image("part"));
+  house.plug(2, "sdb", whole);
+  house.put_node("sdb3", part);
+  put_dir(house.scsi(2) + "/block/sdb/sdb3");
+  Disk disk = house.disk(2);
+  disk.address.partition = 3;
+  REQUIRE(house.add(disk));
+  CHECK(exists(disk.target + "/file"));
+}
+
+TEST_CASE("disk: the ordinary mount options are honoured, beside those that say what propagates") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  disk.options = {"noexec", "nodev", "noatime", "shared", "whatever"};
+  REQUIRE(house.add(disk));
+  CHECK((flags_of(disk.target) & (ST_NOEXEC | ST_NODEV | ST_NOATIME)) == (ST_NOEXEC | ST_NODEV | ST_NOATIME));
+  const std::string table = get_file("/proc/self/mountinfo");
+  const std::string line = table.substr(table.find(disk.target));
+  CHECK(line.substr(0, line.find('\n')).find("shared:") != std::string::npos);
+}
+
+TEST_CASE("disk: one that does not come is an error after ten seconds, and nothing is left") {
+  House house;
+  auto adding = house.loop.start(house.slow_storage.add_disk(house.disk()));
+  pass(house, adding, Storage::kDeviceLimit);
+  REQUIRE_FALSE(adding.value());
+  CHECK(adding.value().error().code() == Errc::not_found);
+  CHECK(adding.value().error().message() == "there is no disk at controller 0, LUN 1");
+  CHECK_FALSE(exists(house.dir / "run/mounts"));
+}
+
+TEST_CASE("disk: one that is plugged in meanwhile is waited for, and no helper thread with it") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  auto adding = house.loop.start(house.storage.add_disk(house.disk()));
+  std::vector<Running<Result<>>> others;
+  for (uint8_t lun = 10; lun < 20; ++lun)
+    others.push_back(house.loop.start(house.slow_storage.add_disk(house.disk(lun))));
+  house.loop.settle();
+  CHECK_FALSE(adding.done());
+  CHECK(house.loop.run(house.storage.unplug(3, 9)));  // as quick as ever
+  house.plug(1, "sda", device);
+  house.loop.run_until([&] { return adding.done(); });
+  CHECK(adding.value());
+}
+
+TEST_CASE("disk: an empty path, a bad field, a controller above 3 are answered at once") {
+  House house;
+  Disk disk;
+  CHECK(house.add(disk));
+  CHECK(house.remove(disk));
+  const auto refused = [&](auto change) {
+    Disk bad = house.disk();
+    change(bad);
+    return house.add(bad).error().message();
+  };
+  CHECK(refused([](Disk& d) { d.target = "a/b"; }).starts_with("MountPath"));
+  CHECK(refused([](Disk& d) { d.target = "/"; }).starts_with("MountPath"));
+  CHECK(refused([](Disk& d) { d.filesystem = "proc"; }).starts_with("Filesystem"));
+  CHECK(refused([](Disk& d) { d.encrypted = true; }).starts_with("Filesystem"));
+  CHECK(refused([](Disk& d) { d.address.controller = 255; }).starts_with("Controller"));
+  CHECK(refused([](Disk& d) { d.verity = VeritySettings(); }).starts_with("VerityInfo"));
+}
+
+TEST_CASE("disk: a second one at the same path is refused, also at the same time, and nothing is stacked") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  const LoopDevice other(house.ext4_image("other"));
+  house.plug(1, "sda", device);
+  house.plug(2, "sdb", other);
+  auto first = house.loop.start(house.storage.add_disk(house.disk(1)));
+  auto second = house.loop.start(house.storage.add_disk(house.disk(2)));
+  house.loop.run_until([&] { return first.done() && second.done(); });
+  CHECK(first.value());
+  CHECK(second.value().error().code() == Errc::already_exists);
+  REQUIRE(house.remove(house.disk(1)));
+  CHECK_FALSE(exists(house.disk().target));
+}
+
+TEST_CASE("disk: as a block device it is a link, in directories of its own") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.image("disk", 1 << 20));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  disk.block_device = true;
+  REQUIRE(house.add(disk));
+  CHECK(fs::read_symlink(disk.target) == house.roots.dev + "/sda");
+  CHECK(house.add(disk).error().code() == Errc::already_exists);
+  REQUIRE(house.remove(disk));
+  CHECK(house.remove(disk));
+  put_dir(disk.target);
+  CHECK(house.remove(disk).error().code() == Errc::wrong_state);
+}
+
+TEST_CASE("disk: an empty one gets the file system that is asked for, once") {
+  if (!has_loop_devices()) return;
+  House house;
+  Disk disk = house.disk();
+  disk.ensure_filesystem = true;
+  uint64_t size = 8 << 20;
+  SUBCASE("ext4") {
+    disk.filesystem = "ext4";
+  }
+  SUBCASE("xfs") {
+    disk.filesystem = "xfs";
+    size = 320 << 20;
+    if (std::system("mkfs.xfs -V >/dev/null 2>&1") != 0) {
+      MESSAGE("skipped: there is no mkfs.xfs");
+      return;
+    }
+  }
+  const LoopDevice device(house.image("disk", size));
+  house.plug(1, "sda", device);
+  REQUIRE(house.add(disk));
+  put_file(disk.target + "/kept", "x");
+  REQUIRE(house.remove(disk));
+  REQUIRE(house.add(disk));
+  CHECK(get_file(disk.target + "/kept") == "x");
+}
+
+TEST_CASE("disk: whatever is on one, known or not, is never formatted") {
+  if (!has_loop_devices()) return;
+  House house;
+  Disk disk = house.disk();
+  disk.ensure_filesystem = true;
+  disk.filesystem = "xfs";
+  std::string file;
+  size_t at = 0;
+  SUBCASE("an unknown byte in front") {
+    file = house.image("disk", 8 << 20);
+    at = 12345;
+  }
+  SUBCASE("an unknown byte at the end") {
+    file = house.image("disk", 8 << 20);
+    at = (8 << 20) - 1;
+  }
+  SUBCASE("a damaged ext4") {
+    file = house.ext4_image("disk");
+    at = 1024 + 56;  // the magic number's place
+  }
+  SUBCASE("another file system than the one asked for") {
+    file = house.ext4_image("disk");
+    at = 100;
+  }
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  REQUIRE(::pwrite(fd, "!", 1, static_cast<off_t>(at)) == 1);
+  ::close(fd);
+  const std::string before = get_file(file);
+  const LoopDevice device(file);
+  house.plug(1, "sda", device);
+  const auto added = house.add(disk);
+  REQUIRE_FALSE(added);
+  CHECK(added.error().code() == Errc::wrong_state);
+  CHECK(added.error().message().starts_with("EnsureFilesystem: "));
+  CHECK((get_file(file) == before));
+  CHECK(house.clean());
+}
+
+TEST_CASE("disk: a file system that cannot be made or mounted leaves nothing behind") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.image("disk", 1 << 20));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  SUBCASE("nothing to mount") {
+    CHECK(house.add(disk).error().message().find("has no file system") != std::string::npos);
+  }
+  SUBCASE("another one than there is") {
+    disk.filesystem = "ext4";
+    CHECK_FALSE(house.add(disk));
+  }
+  SUBCASE("a disk that is too small for it") {
+    disk.filesystem = "xfs";
+    disk.ensure_filesystem = true;
+    CHECK_FALSE(house.add(disk));
+  }
+  CHECK(house.clean());
+}
+
+TEST_CASE("disk: a planted symlink leads no mount elsewhere") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  put_dir(house.dir / "elsewhere/m0");
+  Disk disk = house.disk();
+  SUBCASE("on the way") {
+    fs::create_directory_symlink(house.dir / "elsewhere", house.dir / "run/mounts");
+  }
+  SUBCASE("at its end") {
+    put_dir(house.dir / "run/mounts");
+    fs::create_directory_symlink(house.dir / "elsewhere/m0", disk.target);
+  }
+  SUBCASE("for a block device") {
+    fs::create_directory_symlink(house.dir / "elsewhere", house.dir / "run/mounts");
+    disk.block_device = true;
+  }
+  const auto added = house.add(disk);
+  REQUIRE_FALSE(added);
+  CHECK(added.error().code() == Errc::invalid_argument);
+  CHECK_FALSE(*runtime::is_mount_point(house.dir / "elsewhere/m0"));
+  CHECK(fs::is_empty(house.dir / "elsewhere/m0"));
+}
+
+TEST_CASE("disk: one in use is neither unmounted nor unplugged, and one that is free is both") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  const Disk disk = house.disk();
+  REQUIRE(house.add(disk));
+  put_file(disk.target + "/new", "x");
+  const int held = ::open((disk.target + "/new").c_str(), O_RDONLY | O_CLOEXEC);
+  CHECK(house.remove(disk).error().code() == Errc::wrong_state);
+  CHECK(house.loop.run(house.storage.unplug(0, 1)).error().code() == Errc::wrong_state);
+  CHECK(get_file(house.scsi(1) + "/delete").empty());
+  ::close(held);
+  REQUIRE(house.remove(disk));
+  REQUIRE(house.loop.run(house.storage.unplug(0, 1)));
+  CHECK(get_file(house.scsi(1) + "/delete") == "1\n");
+}
+
+namespace {
+
+VeritySettings verity_of(uint64_t size) {
+  VeritySettings settings;
+  settings.data_bytes = size;
+  settings.version = 1;
+  settings.block_size = 4096;
+  settings.algorithm = "sha256";
+  settings.root_digest = "00ff";
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("disk: with verity the mapped device is mounted, and goes with the mount or with its failure") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  disk.read_only = true;
+  disk.verity = verity_of(4 << 20);
+  const std::string name = "dm-verity-scsi-contr3-lun1-p0-00ff";
+  SUBCASE("mounted, then removed by a host that does not speak of verity") {
+    REQUIRE(house.add(disk));
+    CHECK(house.mapper->live.contains(name));
+    REQUIRE(house.remove(house.disk()));
+  }
+  SUBCASE("the mapping fails") {
+    house.mapper->fails = "verity";
+    CHECK_FALSE(house.add(disk));
+  }
+  SUBCASE("the mount fails") {
+    disk.filesystem = "xfs";
+    CHECK_FALSE(house.add(disk));
+    CHECK(house.mapper->made.size() == 1);
+  }
+  SUBCASE("a setting is off") {
+    disk.verity->algorithm = "sha 256";
+    CHECK(house.add(disk).error().message().starts_with("VerityInfo.Algorithm"));
+  }
+  CHECK(house.mapper->live.empty());
+  CHECK_FALSE(exists(disk.target));
+}
+
+TEST_CASE("disk: an encrypted one is made anew with a key of its own, and goes with the mount or with its failure") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  disk.encrypted = true;
+  disk.filesystem = "ext4";
+  SUBCASE("mounted, then removed by a host that does not say that it was encrypted") {
+    REQUIRE(house.add(disk));
+    CHECK_FALSE(exists(disk.target + "/file"));
+    CHECK(house.mapper->live.contains("dm-crypt-scsi-contr3-lun1-p0"));
+    CHECK(house.add(disk).error().code() == Errc::already_exists);
+    REQUIRE(house.remove(house.disk()));
+  }
+  SUBCASE("dm-integrity fails") {
+    house.mapper->fails = "integrity";
+    CHECK_FALSE(house.add(disk));
+  }
+  SUBCASE("dm-crypt fails") {
+    house.mapper->fails = "crypt";
+    CHECK_FALSE(house.add(disk));
+    CHECK(house.mapper->made.size() == 2);  // dm-integrity, to format and for good
+  }
+  SUBCASE("the file system cannot be made") {
+    disk.filesystem = "xfs";  // on 8 MiB
+    CHECK_FALSE(house.add(disk));
+    CHECK(house.mapper->made.size() == 3);
+  }
+  CHECK(house.mapper->live.empty());
+  CHECK_FALSE(exists(disk.target));
+}
+
+TEST_CASE("disk: two encrypted ones have two keys, and the tables are as the kernel documents them") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.image("disk", 8 << 20));
+  house.plug(1, "sda", device);
+  Disk disk = house.disk();
+  disk.encrypted = true;
+  disk.filesystem = "ext4";
+  REQUIRE(house.add(disk));
+  REQUIRE(house.remove(disk));
+  REQUIRE(house.add(disk));
+  REQUIRE(house.mapper->made.size() == 6);
+  const std::string one = house.mapper->made[2].parameters, two = house.mapper->made[5].parameters;
+  const std::string start = "capi:authenc(hmac(sha256),xts(aes))-plain64 ";
+  const std::string node = house.roots.dev + "/mapper/dm-integrity-scsi-contr3-lun1-p0";
+  CHECK(one.starts_with(start));
+  CHECK(one.substr(start.size() + 192) == " 0 " + node + " 0 2 integrity:32:aead sector_size:4096");
+  CHECK((one != two));
+  CHECK(house.mapper->made[2].secret);
+  CHECK(house.mapper->made[2].sectors == 16384);
+  CHECK(house.mapper->made[1].parameters == house.roots.dev + "/sda 0 32 D 2 block_size:4096 journal_sectors:1");
+}
+
+TEST_CASE("disk: one that is in use is not encrypted over") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  REQUIRE(house.add(house.disk()));
+  Disk disk = house.disk();
+  disk.target = house.dir / "run/mounts/m1";
+  disk.encrypted = true;
+  disk.filesystem = "ext4";
+  CHECK(house.add(disk).error().code() == Errc::wrong_state);
+  CHECK(get_file(house.disk().target + "/file") == "from the disk");
+  CHECK_FALSE(exists(disk.target));
+}
+
+TEST_CASE("pmem: a device or a part of one is mounted read-only, and a failure leaves nothing") {
+  if (!has_loop_devices()) return;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.put_node("pmem2", device);
+  Pmem pmem;
+  pmem.device = 2;
+  pmem.target = house.dir / "run/layers/p2";
+  SUBCASE("whole") {}
+  SUBCASE("a part") {
+    pmem.part = PmemPart{0, 8 << 20};
+  }
+  SUBCASE("with verity") {
+    pmem.verity = verity_of(4 << 20);
+  }
+  REQUIRE(house.loop.run(house.storage.add_pmem(pmem)));
+  CHECK((flags_of(pmem.target) & ST_RDONLY) != 0);
+  CHECK(get_file(pmem.target + "/file") == "from the disk");
+  CHECK(house.mapper->live.size() == (pmem.part || pmem.verity ? 1 : 0));
+  CHECK(house.loop.run(house.storage.add_pmem(pmem)).error().code() == Errc::already_exists);
+  CHECK(house.mapper->live.size() == (pmem.part || pmem.verity ? 1 : 0));
+  REQUIRE(house.loop.run(house.storage.remove_pmem(pmem)));
+  CHECK(house.loop.run(house.storage.remove_pmem(pmem)));
+  CHECK(house.mapper->live.empty());
+  CHECK_FALSE(exists(pmem.target));
+}
+
+TEST_CASE("pmem: a device that does not come is an error after ten seconds") {
+  House house;
+  Pmem pmem;
+  pmem.target = house.dir / "run/layers/p0";
+  auto adding = house.loop.start(house.slow_storage.add_pmem(pmem));
+  pass(house, adding, Storage::kDeviceLimit);
+  CHECK(adding.value().error().code() == Errc::not_found);
+  CHECK_FALSE(exists(house.dir / "run/layers"));
+}
+
+TEST_CASE("directory: a server that is not there is an error after ten seconds, and nothing is left") {
+  House house;
+  SharedDirectory directory;
+  directory.target = house.dir / "run/mounts/d0";
+  directory.port = 564;
+  auto adding = house.loop.start(house.slow_storage.add_directory(directory));
+  pass(house, adding, Storage::kDeviceLimit - 100ms);
+  CHECK(adding.value().error().code() == Errc::timed_out);
+  CHECK(adding.value().error().message().find("port 564") != std::string::npos);
+  CHECK_FALSE(exists(house.dir / "run/mounts"));
+  CHECK(house.loop.run(house.storage.remove_directory(directory.target)));
+  directory.port = -1;
+  CHECK(house.loop.run(house.storage.add_directory(directory)).error().message().starts_with("Port"));
+}
