@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "bridge/session.h"
+#include "runtime/pods_memory.h"
 #include "runtime/registry.h"
 
 namespace gcs {
@@ -13,6 +14,7 @@ struct HandlerContext {
   runtime::Registry& registry;
   io::Offload& offload;
   std::function<void()> power_off;
+  runtime::PodsMemory& pods_memory;
 };
 
 // Each file of handlers registers its own. Thin glue: decode, call the runtime, encode. The context outlives them.

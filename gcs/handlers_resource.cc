@@ -19,6 +19,7 @@ struct Resource {
 constexpr std::array kResources = {
     Resource{"CombinedLayers", false, modify_combined_layers},
     Resource{"ContainerConstraints", true, modify_container_constraints},
+    Resource{"PodCgroupMemoryLimit", false, modify_pods_memory},
 };
 
 ResourceTask modify_resource(HandlerContext& context, const bridge::ModifySettings& request) {

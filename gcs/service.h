@@ -34,6 +34,7 @@ class Service {
   io::Task<> keep_session();
   io::Task<Error> serve(std::unique_ptr<io::Stream> conn, uint64_t number);
   io::Task<> power_off();
+  void watch_memory();
 
   const Options& options_;
   io::Loop& loop_;
@@ -53,6 +54,7 @@ class Service {
   io::TaskGroup processes_;
   runtime::RuntimeContext runtime_;
   runtime::Registry registry_;
+  runtime::PodsMemory pods_memory_;
   HandlerContext handlers_;
   io::TaskGroup group_;
 };

@@ -48,7 +48,8 @@ struct House {
   io::TaskGroup processes{loop.executor()};
   runtime::RuntimeContext runtime{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};
   runtime::Registry registry{runtime};
-  HandlerContext handlers{exchange, registry, offload, [] {}};
+  runtime::PodsMemory pods_memory{runtime.cgroups, 0, offload, loop.clock()};
+  HandlerContext handlers{exchange, registry, offload, [] {}, pods_memory};
 
   House() { serve_resources(handlers); }
 
@@ -73,7 +74,7 @@ constexpr int64_t kFail = -2147467259;            // 0x80004005
 TEST_CASE("modify: a resource of the protocol that is not served yet is not implemented, and is named") {
   House house;
   for (const char* resource : {"SCSIDevice", "MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "Network",
-                               "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment", "PodCgroupMemoryLimit"}) {
+                               "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment"}) {
     CAPTURE(resource);
     const json answer = house.modify(resource);
     CHECK(answer["Result"] == kNotImplemented);
