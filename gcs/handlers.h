@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "bridge/session.h"
+#include "runtime/pods_memory.h"
 #include "runtime/registry.h"
 #include "runtime/storage/storage.h"
 
@@ -13,6 +14,7 @@ struct HandlerContext {
   bridge::Exchange& exchange;
   runtime::Registry& registry;
   storage::Storage& storage;
+  runtime::PodsMemory& pods_memory;
   std::function<void()> power_off;
 };
 

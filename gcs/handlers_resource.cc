@@ -23,6 +23,7 @@ constexpr std::array kResources = {
     Resource{"VPMemDevice", false, modify_vpmem_device},
     Resource{"CombinedLayers", false, modify_combined_layers},
     Resource{"ContainerConstraints", true, modify_container_constraints},
+    Resource{"PodCgroupMemoryLimit", false, modify_pods_memory},
 };
 
 ResourceTask modify_resource(HandlerContext& context, const bridge::ModifySettings& request) {

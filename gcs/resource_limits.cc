@@ -16,4 +16,10 @@ ResourceTask modify_container_constraints(HandlerContext& context, const bridge:
   co_return co_await (*container)->update(linux->dump());
 }
 
+/// After memory was added to the VM: it has no settings.
+ResourceTask modify_pods_memory(HandlerContext& context, const bridge::ModifySettings& request) {
+  if (request.request_type != "Update") co_return unsupported_request(request);
+  co_return co_await context.pods_memory.refresh();
+}
+
 }  // namespace gcs

@@ -20,6 +20,7 @@ ResourceTask modify_combined_layers(HandlerContext& context, const bridge::Modif
 
 // resource_limits.cc
 ResourceTask modify_container_constraints(HandlerContext& context, const bridge::ModifySettings& request);
+ResourceTask modify_pods_memory(HandlerContext& context, const bridge::ModifySettings& request);
 
 Error unsupported_request(const bridge::ModifySettings& request);
 

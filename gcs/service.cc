@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "gcs/vm_generation.h"
+#include "runtime/memory_watch.h"
 #include "runtime/oci_cli.h"
 #include "stdio/io/log.h"
 #include "stdio/io/log_output.h"
@@ -39,16 +40,12 @@ runtime::Cgroups find_cgroups() {
   return runtime::Cgroups("/sys/fs/cgroup", runtime::Cgroups::Version::v2);
 }
 
-/// /pods gets all memory but the reserve, and this process moves to /gcs, whose children are what it forks itself.
-Result<> prepare_cgroups(const runtime::Cgroups& cgroups, uint64_t reserve) {
-  const auto limit = runtime::pods_memory_limit(runtime::total_memory(), reserve);
-  if (!limit) return limit.error().within("-root-mem-reserve-bytes");
+/// This process moves to /gcs, whose children are what it forks itself.
+Result<> prepare_cgroups(const runtime::Cgroups& cgroups) {
   for (const char* path : {"/pods", "/gcs"}) {
     const auto made = cgroups.create(path);
     if (!made) return made;
   }
-  const auto limited = cgroups.set_memory_limit("/pods", *limit);
-  if (!limited) return limited;
   return cgroups.join("/gcs");
 }
 
@@ -71,7 +68,8 @@ Service::Service(const Options& options, io::Loop& loop)
       runtime_{stdio_, reaper_, *oci_, offload_, processes_, find_cgroups()},
       registry_(runtime_),
       storage_(runtime_),
-      handlers_{exchange_, registry_, storage_, [this] { group_.spawn("power-off", power_off()); }},
+      pods_memory_(runtime_.cgroups, options.root_mem_reserve_bytes, offload_, clock_),
+      handlers_{exchange_, registry_, storage_, pods_memory_, [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
   exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();
@@ -88,7 +86,7 @@ Service::~Service() = default;
 Result<> Service::start() {
   const auto reaping = reaper_.start();
   if (!reaping) return reaping;
-  const auto cgroups = prepare_cgroups(runtime_.cgroups, options_.root_mem_reserve_bytes);
+  const auto cgroups = prepare_cgroups(runtime_.cgroups);
   if (!cgroups) log::error("cgroups could not be prepared", {{"error", cgroups.error().message()}});
   log::info("gcs started", {{"io", loop_.engine().name()}});
   if (options_.log_port != 0) log_port_.start(options_.log_port, log::keep_for_port());
@@ -98,8 +96,19 @@ Result<> Service::start() {
   for (const GenerationSource* source : {&kUevents, &kKernelLog}) {
     group_.spawn(source->name, watch_generation(loop_.engine(), *source, [this] { restore_.generation_changed(); }));
   }
+  group_.spawn("memory of pods", pods_memory_.run(loop_.executor()));
+  watch_memory();
   group_.spawn("session loop", keep_session());
   return {};
+}
+
+/// /pods gets all memory but the reserve; of /gcs too much is only reported.
+void Service::watch_memory() {
+  const runtime::MemoryWatchContext context{loop_.engine(), clock_, offload_, runtime_.cgroups};
+  runtime::WatchedMemory own{"/gcs", "", options_.gcs_mem_limit_bytes};
+  group_.spawn("memory of /gcs", runtime::watch_memory(context, std::move(own)));
+  runtime::WatchedMemory pods{"/pods", "", std::nullopt};
+  group_.spawn("out-of-memory of /pods", runtime::watch_memory(context, std::move(pods)));
 }
 
 io::Task<> Service::stop() {

@@ -34,6 +34,7 @@ class Service {
   io::Task<> keep_session();
   io::Task<Error> serve(std::unique_ptr<io::Stream> conn, uint64_t number);
   io::Task<> power_off();
+  void watch_memory();
 
   const Options& options_;
   io::Loop& loop_;
@@ -54,6 +55,7 @@ class Service {
   runtime::RuntimeContext runtime_;
   runtime::Registry registry_;
   storage::Storage storage_;
+  runtime::PodsMemory pods_memory_;
   HandlerContext handlers_;
   io::TaskGroup group_;
 };

@@ -172,11 +172,26 @@ Result<> Cgroups::join(const std::string& path) const {
   return joined;
 }
 
-Result<> Cgroups::set_memory_limit(const std::string& path, uint64_t bytes) const {
+Result<std::string> Cgroups::memory_limit_file(const std::string& path) const {
   const std::string dir = directory("memory", path);
   if (dir.empty()) return Error(Errc::unsupported, "the kernel has no memory cgroups");
-  return io::write_file(dir + (version_ == Version::v2 ? "/memory.max" : "/memory.limit_in_bytes"),
-                        std::to_string(bytes));
+  return dir + (version_ == Version::v2 ? "/memory.max" : "/memory.limit_in_bytes");
+}
+
+Result<> Cgroups::set_memory_limit(const std::string& path, uint64_t bytes) const {
+  const auto file = memory_limit_file(path);
+  if (!file) return file.error();
+  return io::write_file(*file, std::to_string(bytes));
+}
+
+Result<uint64_t> Cgroups::memory_limit(const std::string& path) const {
+  const auto file = memory_limit_file(path);
+  if (!file) return file.error();
+  const auto text = io::read_file(*file);
+  if (!text) return text.error();
+  uint64_t bytes = std::numeric_limits<uint64_t>::max();
+  std::from_chars(text->data(), text->data() + text->size(), bytes);  // "max" leaves it as it is
+  return bytes;
 }
 
 Result<std::vector<uint32_t>> Cgroups::pids(const std::string& path) const {

@@ -41,11 +41,15 @@ class Cgroups {
 
   Result<> set_memory_limit(const std::string& path, uint64_t bytes) const;
 
+  /// In bytes; the largest number where there is no limit.
+  Result<uint64_t> memory_limit(const std::string& path) const;
+
   /// The pids in the cgroup and those in it, in order. `not_found` without the cgroup.
   Result<std::vector<uint32_t>> pids(const std::string& path) const;
 
  private:
   std::vector<std::string> directories(const std::string& path) const;
+  Result<std::string> memory_limit_file(const std::string& path) const;
 
   std::string root_;
   Version version_;

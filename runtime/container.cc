@@ -6,8 +6,9 @@
 #include "runtime/bundle.h"
 #include "runtime/cgroup_stats.h"
 #include "runtime/init_program.h"
-#include "runtime/oci_spec.h"
+#include "runtime/spec_process.h"
 #include "runtime/stdio_pipes.h"
+#include "runtime/tee_file.h"
 #include "stdio/io/log.h"
 
 namespace gcs::runtime {
@@ -19,8 +20,9 @@ std::string dump(const nlohmann::json& document) {
 
 }  // namespace
 
-Container::Container(RuntimeContext& context, ContainerConfig config, std::function<void(ProcessPtr)> run_exec)
-    : context_(context), config_(std::move(config)), run_exec_(std::move(run_exec)) {}
+Container::Container(RuntimeContext& context, Pods& pods, ContainerConfig config,
+                     std::function<void(ProcessPtr)> run_exec)
+    : context_(context), pods_(pods), config_(std::move(config)), run_exec_(std::move(run_exec)) {}
 
 Container::~Container() = default;
 
@@ -29,60 +31,6 @@ Result<> Container::advance(ContainerEvent event) {
   if (!next) return next.error().within("container " + id());
   state_ = *next;
   return {};
-}
-
-io::Task<Result<>> Container::create() {
-  auto made = co_await create_parts();
-  if (made) {
-    discard(advance(ContainerEvent::create_done), "creating is where it is");
-    auto self = shared_from_this();
-    context_.group.spawn(id() + " init", run_init(std::move(self)));
-    co_return made;
-  }
-  discard(advance(ContainerEvent::create_failed), "creating is where it is");
-  co_return made;
-}
-
-io::Task<Result<>> Container::create_parts() {
-  auto prepared = prepare_standalone(*config_.spec, id(), config_.bundle_path);
-  if (!prepared) co_return prepared.error();
-  traits_ = std::move(*prepared);
-
-  const std::string bundle = config_.bundle_path;
-  const std::string config = spec_text(*config_.spec);
-  std::function<Result<>()> write = [bundle, config, files = traits_.files] {
-    return write_bundle(bundle, config, files);
-  };
-  const auto written = co_await context_.offload.call<void>(write);
-  if (!written) co_return written.error();
-  config_.spec.reset();  // what is still needed of it is in traits_
-
-  const auto created = co_await create_process();
-  if (created) co_return created;
-  discard(co_await context_.oci.remove(id(), true), "the runtime may have made nothing");
-  std::function<Result<>()> undo = [bundle] { return remove_bundle(bundle); };
-  const auto undone = co_await context_.offload.call<void>(undo);
-  if (!undone) log::warn("bundle left behind", {{"cid", id()}, {"error", undone.error().message()}});
-  co_return created;
-}
-
-/// The pipes are made now, for the init process inherits them from the runtime's create.
-io::Task<Result<>> Container::create_process() {
-  StdioPipes pipes;
-  ContainerStdio stdio;
-  stdio.terminal = traits_.terminal;
-  if (!traits_.terminal) {
-    auto made = make_stdio_pipes(context_.stdio.engine, WantedPipes());
-    if (!made) co_return made.error();
-    pipes = std::move(*made);
-    stdio = pipes.theirs();
-  }
-  auto started = co_await context_.oci.create(id(), config_.bundle_path, stdio);
-  if (!started) co_return started.error();
-  init_ends_ = std::move(pipes.ours);
-  if (started->terminal) init_ends_.pty = context_.stdio.engine.adopt(std::move(started->terminal));
-  init_ = std::make_shared<Process>(context_.stdio, ProcessKind::init, id() + " init", std::move(started->child));
-  co_return Result<>();
 }
 
 io::Task<> Container::run_init([[maybe_unused]] std::shared_ptr<Container> self) {
@@ -100,10 +48,26 @@ io::Task<> Container::init_exited() {
   init_ends_ = {};  // of a container that was never started
 }
 
+/// Null without a tee log.
+io::Task<Result<std::shared_ptr<stdio::TeeLog>>> Container::open_tee() {
+  if (traits_.tee_log.empty()) co_return std::shared_ptr<stdio::TeeLog>();
+  std::function<Result<io::Fd>()> open = [dir = traits_.logs_dir, path = traits_.tee_log] {
+    return open_tee_file(dir, path);
+  };
+  auto file = co_await context_.offload.call<io::Fd>(std::move(open));
+  if (!file) co_return file.error();
+  co_return std::make_shared<stdio::TeeLog>(context_.offload, std::move(*file), id());
+}
+
 io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
   if (init_->has_streams()) co_return Error(Errc::wrong_state, "container " + id() + " could not be started before");
   const auto allowed = advance(ContainerEvent::start);
   if (!allowed) co_return allowed.error();
+  auto tee = co_await open_tee();
+  if (!tee) {
+    discard(advance(ContainerEvent::start_failed), "starting is where it is");
+    co_return tee.error();
+  }
   auto streams = std::make_unique<stdio::StreamSet>(context_.stdio, id(), id() + " init");
   const auto dialled = co_await streams->dial(ports);
   if (!dialled) {
@@ -111,7 +75,7 @@ io::Task<Result<pid_t>> Container::start(stdio::StreamPorts ports) {
     co_return dialled.error();
   }
   // Before the start, so that an init process that ends at once finds its streams.
-  init_->attach(std::move(streams), std::move(init_ends_));
+  init_->attach(std::move(streams), std::move(init_ends_), std::move(*tee));
   init_ends_ = {};
   const auto started = co_await context_.oci.start(id());
   if (!started) {
@@ -215,12 +179,31 @@ io::Task<Result<>> Container::remove() {
   for (const auto& [pid, process] : execs) co_await process->end_streams();
   // Who watches the container is told before it is gone, so that nothing of it reaches a successor of its name.
   co_await stopped();
+  context_.group.cancel(memory_watch_);
+  co_await detach_network();
+  const auto cleaned = co_await remove_files();
+  discard(advance(ContainerEvent::delete_done), "deleting is where it is");
+  co_return cleaned;
+}
+
+/// A sandbox's files are its pod's, and go with that.
+io::Task<Result<>> Container::remove_files() {
+  if (placement_.kind == ContainerKind::sandbox) {
+    Pod::Remains remains{config_.bundle_path, config_.scratch_path};
+    co_return co_await pods_.retire(pod_, std::move(remains));
+  }
   std::function<Result<>()> clean = [bundle = config_.bundle_path, scratch = config_.scratch_path] {
     return remove_container_files(bundle, scratch);
   };
   const auto cleaned = co_await context_.offload.call<void>(clean);
-  discard(advance(ContainerEvent::delete_done), "deleting is where it is");
-  co_return cleaned;
+  if (pod_ == nullptr) co_return cleaned;
+  const auto left = co_await pods_.leave(pod_, id());
+  co_return cleaned ? left : cleaned;
+}
+
+io::Task<> Container::detach_network() {
+  if (!std::exchange(has_network_, false)) co_return;
+  co_await context_.network.detach(traits_.network_namespace, init_->pid());
 }
 
 io::Task<Result<std::vector<uint32_t>>> Container::pids() {

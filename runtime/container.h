@@ -1,17 +1,19 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "runtime/cgroup_stats.h"
+#include "runtime/container_kind.h"
 #include "runtime/container_state.h"
+#include "runtime/container_traits.h"
 #include "runtime/oci_runtime.h"
+#include "runtime/pod.h"
+#include "runtime/pod_network.h"
 #include "runtime/process.h"
-#include "runtime/spec_edit.h"
 #include "stdio/io/offload.h"
 
 namespace gcs::runtime {
@@ -24,6 +26,7 @@ struct RuntimeContext {
   io::Offload& offload;
   io::TaskGroup& group;  ///< runs the processes
   Cgroups cgroups;
+  PodNetwork& network = no_network();
 };
 
 struct ContainerConfig {
@@ -36,8 +39,8 @@ struct ContainerConfig {
 /// One OCI container: its state, its init process and its execs. Owned by the Registry; survives every outage.
 class Container : public std::enable_shared_from_this<Container> {
  public:
-  /// `run_exec` takes over a started exec and runs it to its end.
-  Container(RuntimeContext& context, ContainerConfig config, std::function<void(ProcessPtr)> run_exec);
+  /// `run_exec` takes over a started exec and runs it to its end. `pods` outlives the container.
+  Container(RuntimeContext& context, Pods& pods, ContainerConfig config, std::function<void(ProcessPtr)> run_exec);
   ~Container();
 
   const std::string& id() const { return config_.id; }
@@ -45,7 +48,8 @@ class Container : public std::enable_shared_from_this<Container> {
   ExitType exit_type() const { return exit_type_; }
   ProcessPtr init() const { return init_; }
 
-  /// Writes the bundle and creates the container. Whatever fails is undone.
+  /// Prepares the specification, writes the bundle, creates the container, and a sandbox's pod with it. Whatever fails
+  /// is undone.
   io::Task<Result<>> create();
 
   /// Connects the streams and starts the init process; gives its pid.
@@ -81,18 +85,37 @@ class Container : public std::enable_shared_from_this<Container> {
   io::Task<> stopped();
 
  private:
+  // container_create.cc
   io::Task<Result<>> create_parts();
+  Result<> enter_pod();
+  Result<> find_network();
+  io::Task<Result<>> prepare();
+  io::Task<Result<>> release_held();
+  io::Task<Result<>> write_files();
   io::Task<Result<>> create_process();
+  io::Task<Result<>> attach_network();
+  io::Task<> undo_create();
+
+  io::Task<Result<std::shared_ptr<stdio::TeeLog>>> open_tee();
   io::Task<> run_init(std::shared_ptr<Container> self);
   io::Task<> init_exited();
+  io::Task<> detach_network();
+  io::Task<Result<>> remove_files();
   Result<> advance(ContainerEvent event);
 
   RuntimeContext& context_;
+  Pods& pods_;
   ContainerConfig config_;
   std::function<void(ProcessPtr)> run_exec_;
   ContainerState state_ = ContainerState::creating;
   ExitType asked_ = ExitType::unexpected;
   ExitType exit_type_ = ExitType::unexpected;
+  Placement placement_;
+  PodPtr pod_;  // null without a pod
+  bool holds_volumes_ = false;
+  bool has_files_ = false;
+  bool has_network_ = false;
+  io::TaskGroup::TaskId memory_watch_ = 0;
   ContainerTraits traits_;
   ProcessPtr init_;
   stdio::ProcessEnds init_ends_;

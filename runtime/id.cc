@@ -14,13 +14,12 @@ bool is_id_character(char c) {
   return is_alphanumeric(c) || c == '_' || c == '.' || c == '+' || c == '-';
 }
 
-Error refused(std::string_view why) {
-  return Error(Errc::invalid_argument, "ContainerId: " + std::string(why));
-}
-
 }  // namespace
 
-Result<> check_container_id(std::string_view id) {
+Result<> check_id(std::string_view field, std::string_view id) {
+  auto refused = [&](std::string_view why) {
+    return Error(Errc::invalid_argument, std::string(field) + ": " + std::string(why));
+  };
   if (id.empty()) return refused("empty");
   if (id.size() > kMaxIdLength) return refused("longer than " + std::to_string(kMaxIdLength) + " bytes");
   if (!is_alphanumeric(id.front())) return refused("does not begin with a letter or digit");
@@ -28,6 +27,10 @@ Result<> check_container_id(std::string_view id) {
     return refused("has a character other than A-Z a-z 0-9 _ . + -");
   if (id.find("..") != std::string_view::npos) return refused("has two dots in a row");
   return {};
+}
+
+Result<> check_container_id(std::string_view id) {
+  return check_id("ContainerId", id);
 }
 
 }  // namespace gcs::runtime

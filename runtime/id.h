@@ -6,11 +6,14 @@
 
 namespace gcs::runtime {
 
-/// The longest container id: it names directories and cgroups, so NAME_MAX.
+/// The longest id: it names directories and cgroups, so NAME_MAX.
 inline constexpr size_t kMaxIdLength = 255;
 
 /// Accepts what both OCI runtimes take and what is safe as a file name: 1 to 255 letters, digits and "_.+-", the first
 /// one a letter or digit, and no "..". Else `invalid_argument`, which names the field and quotes nothing of it.
+Result<> check_id(std::string_view field, std::string_view id);
+
+/// The same for a container's own.
 Result<> check_container_id(std::string_view id);
 
 }  // namespace gcs::runtime

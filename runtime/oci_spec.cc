@@ -3,30 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
 #include "runtime/host_files.h"
+#include "runtime/spec_json.h"
 #include "stdio/io/log.h"
 
 namespace gcs::runtime {
 namespace {
-
-using Json = nlohmann::json;
-
-/// The member, or null where there is none.
-const Json& member(const Json& object, const char* name) {
-  static const Json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-
-std::string string_member(const Json& object, const char* name) {
-  const Json& found = member(object, name);
-  return found.is_string() ? found.get<std::string>() : std::string();
-}
 
 /// A value with its dotted name; the first failure of all that are read from one Checker stays.
 class Checker {
@@ -91,6 +76,13 @@ class Checker {
       if (!one.is_string()) return fail(Errc::malformed, path, "not an array of strings");
     }
   }
+  bool objects(const Json& value, const std::string& path) {
+    if (!array(value, path)) return false;
+    for (const Json& one : value) {
+      if (!one.is_object()) fail(Errc::malformed, path, "not an array of objects");
+    }
+    return true;
+  }
   void non_empty(const Json& value, const std::string& path) {
     if (string(value, path) && value.get_ref<const std::string&>().empty()) {
       fail(Errc::invalid_argument, path, "empty");
@@ -122,7 +114,7 @@ void check_process(Checker& check, const Json& process, const std::string& path)
   }
   check.strings(member(process, "env"), path + ".env");
   check.boolean(member(process, "terminal"), path + ".terminal");
-  check.array(member(process, "rlimits"), path + ".rlimits");
+  check.objects(member(process, "rlimits"), path + ".rlimits");
   const Json& user = member(process, "user");
   if (!check.object(user, path + ".user")) return;
   check.u32(member(user, "uid"), path + ".user.uid");
@@ -132,7 +124,14 @@ void check_process(Checker& check, const Json& process, const std::string& path)
 
 void check_linux(Checker& check, const Json& linux_part) {
   check.string(member(linux_part, "cgroupsPath"), ".linux.cgroupsPath");
-  check.object(member(linux_part, "resources"), ".linux.resources");
+  const Json& resources = member(linux_part, "resources");
+  if (check.object(resources, ".linux.resources")) {
+    check.objects(member(resources, "devices"), ".linux.resources.devices");
+  }
+  const Json& devices = member(linux_part, "devices");
+  if (check.objects(devices, ".linux.devices")) {
+    for (const Json& device : devices) check.string(member(device, "path"), ".linux.devices[].path");
+  }
   const Json& namespaces = member(linux_part, "namespaces");
   if (!check.array(namespaces, ".linux.namespaces")) return;
   for (size_t i = 0; i < namespaces.size(); ++i) {
@@ -154,6 +153,20 @@ void check_mounts(Checker& check, const Json& mounts) {
     check.string(member(mount, "source"), path + ".source");
     check.string(member(mount, "type"), path + ".type");
     check.strings(member(mount, "options"), path + ".options");
+  }
+}
+
+void check_windows(Checker& check, const Json& windows) {
+  if (!check.object(windows, ".windows")) return;
+  const Json& network = member(windows, "network");
+  if (check.object(network, ".windows.network")) {
+    check.string(member(network, "networkNamespace"), ".windows.network.networkNamespace");
+  }
+  const Json& devices = member(windows, "devices");
+  if (!check.objects(devices, ".windows.devices")) return;
+  for (const Json& device : devices) {
+    check.string(member(device, "idType"), ".windows.devices[].idType");
+    check.string(member(device, "id"), ".windows.devices[].id");
   }
 }
 
@@ -189,10 +202,7 @@ Result<> check_spec(const Json& spec) {
   if (check.string(hostname, ".hostname") && !is_hostname(hostname.get_ref<const std::string&>())) {
     check.fail(Errc::invalid_argument, ".hostname", "not a host name");
   }
-  const Json& windows = member(spec, "windows");
-  if (check.object(windows, ".windows") && check.object(member(windows, "network"), ".windows.network")) {
-    check.string(member(member(windows, "network"), "networkNamespace"), ".windows.network.networkNamespace");
-  }
+  check_windows(check, member(spec, "windows"));
   return check.finish();
 }
 
@@ -209,8 +219,7 @@ Result<> check_exec_process(const Json& process) {
 }
 
 bool has_terminal(const Json& process) {
-  const Json& terminal = member(process, "terminal");
-  return terminal.is_boolean() && terminal.get<bool>();
+  return bool_member(process, "terminal");
 }
 
 bool owns_pid_namespace(const Json& spec) {

@@ -11,10 +11,11 @@ Process::Process(stdio::StdioContext& context, ProcessKind kind, std::string nam
       child_(std::move(child)),
       exited_(context.executor, "process exit") {}
 
-void Process::attach(std::unique_ptr<stdio::StreamSet> streams, stdio::ProcessEnds ends) {
+void Process::attach(std::unique_ptr<stdio::StreamSet> streams, stdio::ProcessEnds ends,
+                     std::shared_ptr<stdio::TeeLog> tee) {
   streams_ = std::move(streams);
   const bool is_log = kind_ == ProcessKind::init;
-  streams_->start(std::move(ends), is_log ? stdio::TailPolicy::replay : stdio::TailPolicy::resume);
+  streams_->start(std::move(ends), is_log ? stdio::TailPolicy::replay : stdio::TailPolicy::resume, std::move(tee));
 }
 
 io::Task<> Process::run(std::function<io::Task<>()> on_exit) {

@@ -25,12 +25,13 @@ class Process {
   ProcessKind kind() const { return kind_; }
   bool has_exited() const { return exit_code_.has_value(); }
 
-  /// Attaches the streams, whose relays then run. At most once.
-  void attach(std::unique_ptr<stdio::StreamSet> streams, stdio::ProcessEnds ends);
+  /// Attaches the streams, whose relays then run; with `tee` the outputs are written to that log, too. At most once.
+  void attach(std::unique_ptr<stdio::StreamSet> streams, stdio::ProcessEnds ends,
+              std::shared_ptr<stdio::TeeLog> tee = nullptr);
   bool has_streams() const { return streams_ != nullptr; }
 
-  /// Waits for the exit, then for the output, then tells the waiters. `on_exit` runs as soon as the exit is seen, before
-  /// the drain. To be run once, by the owner's group.
+  /// Waits for the exit, then for the output, then tells the waiters. `on_exit` runs as soon as the exit is seen,
+  /// before the drain. To be run once, by the owner's group.
   io::Task<> run(std::function<io::Task<>()> on_exit);
 
   /// The exit code; `timed_out` if `limit` passes first. No limit: for ever.

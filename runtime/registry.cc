@@ -37,7 +37,7 @@ io::Task<Result<ContainerPtr>> Registry::create(ContainerConfig config) {
   if (!valid) co_return valid.error();
   if (containers_.contains(id)) co_return Error(Errc::already_exists, "container \"" + id + "\" exists already");
   auto run_exec = [this, id](ProcessPtr process) { run(id, std::move(process)); };
-  const auto container = std::make_shared<Container>(context_, std::move(config), std::move(run_exec));
+  const auto container = std::make_shared<Container>(context_, pods_, std::move(config), std::move(run_exec));
   Claim claim(containers_, id);
   containers_[id] = container;
   const auto created = co_await container->create();

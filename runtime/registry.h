@@ -18,7 +18,7 @@ class Registry {
  public:
   static constexpr size_t kMaxExited = 4096;
 
-  explicit Registry(RuntimeContext& context) : context_(context) {}
+  explicit Registry(RuntimeContext& context) : context_(context), pods_(context.offload, context.cgroups) {}
 
   /// `already_exists` for an id in use; whatever fails later is undone and the id free again.
   io::Task<Result<ContainerPtr>> create(ContainerConfig config);
@@ -48,6 +48,7 @@ class Registry {
   void keep_code(std::string container_id, const ProcessPtr& process);
 
   RuntimeContext& context_;
+  Pods pods_;
   std::map<std::string, ContainerPtr> containers_;
   std::map<pid_t, ProcessPtr> uvm_processes_;
   std::deque<std::pair<std::string, std::weak_ptr<Process>>> exited_;  // oldest first; empty id: a VM process

@@ -4,34 +4,45 @@
 #include <string>
 #include <vector>
 
-#include "runtime/bundle.h"
+#include "runtime/container_kind.h"
+#include "runtime/container_traits.h"
+#include "runtime/device_node.h"
 #include "runtime/host_files.h"
+#include "runtime/pod_files.h"
+#include "stdio/io/result.h"
 
-/// What we change in OCI documents before the OCI runtime gets them.
+/// What we change in a container's OCI document before the OCI runtime gets it (behaviour.md 5.3 to 5.5, 6).
 namespace gcs::runtime {
 
-/// What is to be remembered of a container's specification; the document itself, which may be large, need not be.
-struct ContainerTraits {
-  bool terminal = false;
-  bool owns_pid_namespace = false;
-  bool host_network = false;      ///< it shares the VM's network
-  std::string network_namespace;  ///< lower case; empty: the host named none
-  std::string cgroups_path;       ///< below the cgroups' root
-  std::string rootfs;
-  std::string rlimits;            ///< the init process's, as JSON text; empty: none
-  std::string user;               ///< its user object, as JSON text, if that has a name; else empty
-  std::vector<BundleFile> files;  ///< to be written into the bundle
+/// Where a container comes to, as far as its document is concerned.
+struct SpecPlace {
+  std::string id;
+  std::string bundle_path;
+  Placement placement;
+  PodPaths pod;                      ///< of a container without a pod: in its bundle
+  bool pod_host_network = false;     ///< for a workload: its sandbox shares the VM's network
+  NetworkNames names;                ///< for a document without a host name, and for resolv.conf
+  std::vector<DeviceNode> assigned;  ///< the nodes of its assigned devices
 };
 
-/// Checks the specification of a container without a pod, and prepares it: its cgroup is /pods/<id>; hostname, hosts
-/// and resolv.conf are mounted from the bundle where the host mounts nothing there; with the annotation for the VM's
-/// network it gets no network namespace; the Windows part goes. After a failure the document is not to be used.
-Result<ContainerTraits> prepare_standalone(nlohmann::json& spec, const std::string& id, const std::string& bundle_path,
-                                           const NetworkNames& names = names_of_vm());
+/// Where a container's volumes are held while it is created (held_volumes.h).
+std::string volumes_dir(const std::string& bundle_path);
 
-/// Checks the process object of an exec, and prepares it: it gets the container's rlimits, and as its user the one it
-/// names, looked up in the root file system, else the container's if that has a name, else the ids in it. Tells whether
-/// it wants a terminal. With a user name this reads two small files: blocking.
-Result<bool> prepare_exec(nlohmann::json& process, const ContainerTraits& traits);
+struct PreparedSpec {
+  ContainerTraits traits;
+  bool holds_volumes = false;  ///< in volumes_dir(): to be released when the container has been created
+};
+
+/// Checks the document and prepares it. Of every container: the cgroup is below /pods, the Windows part goes, with the
+/// VM's network there is no network namespace, tee logs are shown where the host asks for them.
+///
+/// - Without a pod: hostname, hosts and resolv.conf are mounted from the bundle where the host mounts nothing there.
+/// - A sandbox: the files are the pod's; its user is looked up by name, its core limit set.
+/// - A workload: they are mounted from the pod; the mounts that only hosts know are resolved; /dev/shm, the core limit,
+///   devices, GPUs and a user's name are as its annotations and the VM have them. A host name is `unsupported`.
+///
+/// After a failure nothing is held, and the document is not to be used. Reads files, makes volumes of the pod:
+/// blocking.
+Result<PreparedSpec> prepare_spec(nlohmann::json& spec, const SpecPlace& place);
 
 }  // namespace gcs::runtime

@@ -60,8 +60,10 @@ io::Task<> OutputRelay::run() {
 }
 
 size_t OutputRelay::waiting() const {
+  if (source_ == nullptr) return 0;
+  if (source_->native_handle() < 0) return kPipeSize;
   int bytes = 0;
-  if (source_ == nullptr || ::ioctl(source_->native_handle(), FIONREAD, &bytes) != 0) return 0;
+  if (::ioctl(source_->native_handle(), FIONREAD, &bytes) != 0) return 0;
   return static_cast<size_t>(bytes);
 }
 

@@ -8,6 +8,10 @@
 
 namespace gcs::stdio {
 
+/// What an output pipe is made to hold: the biggest lever on a relay's cost (ARCHITECTURE.md), for one splice or read
+/// then moves so much.
+inline constexpr int kPipeSize = 256 * 1024;
+
 /// What an output relay is doing: after its process has exited, only one that is `reading` may be given up.
 enum class RelayState { reading, sending, confirming, ended };
 
@@ -34,7 +38,7 @@ class OutputRelay {
   /// Bytes that connections have accepted so far.
   uint64_t moved() const { return moved_; }
 
-  /// Bytes that the process has written and the relay has not taken yet.
+  /// Bytes that the process has written and the relay has not taken yet; at most that many where a stream cannot tell.
   size_t waiting() const;
 
   /// The process has closed its end, so that whatever comes later is not what ended the stream.

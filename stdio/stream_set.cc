@@ -9,9 +9,6 @@ namespace {
 // A grandchild that keeps an output open may delay the exit's report this long.
 constexpr std::chrono::seconds kHeldOpenLimit{10};
 
-// The biggest lever on a relay's cost (ARCHITECTURE.md): one splice or read then moves up to 256 KiB.
-constexpr int kPipeSize = 256 * 1024;
-
 /// Refused for a pty, which stays as it is.
 void grow_pipe(const io::Stream& end) {
   ::fcntl(end.native_handle(), F_SETPIPE_SZ, kPipeSize);
@@ -53,21 +50,22 @@ io::Task<Result<>> StreamSet::dial(StreamPorts ports) {
   co_return Result<>();
 }
 
-void StreamSet::start(ProcessEnds ends, TailPolicy policy) {
+void StreamSet::start(ProcessEnds ends, TailPolicy policy, std::shared_ptr<TeeLog> tee) {
   if (ends.pty) {
     pty_ = std::move(ends.pty);
     if (in_) start_input(pty_);
-    if (out_) start_output(*out_, "stdout", pty_, TailPolicy::resume);
+    if (out_) start_output(*out_, "stdout", pty_, TailPolicy::resume, tee);
   } else {
     if (in_ && ends.in) start_input(std::move(ends.in));
-    if (out_ && ends.out) start_output(*out_, "stdout", std::move(ends.out), policy);
-    if (err_ && ends.err) start_output(*err_, "stderr", std::move(ends.err), policy);
+    if (out_ && ends.out) start_output(*out_, "stdout", std::move(ends.out), policy, tee);
+    if (err_ && ends.err) start_output(*err_, "stderr", std::move(ends.err), policy, tee);
   }
 }
 
-void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source,
-                             TailPolicy policy) {
+void StreamSet::start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source, TailPolicy policy,
+                             std::shared_ptr<TeeLog> tee) {
   grow_pipe(*source);
+  if (tee != nullptr) source = make_teed(std::move(source), std::move(tee));
   output.relay.emplace(std::move(source), output.channel.slot(), context_.pool, policy, context_.clock);
   output.relay_task = group_.spawn(name_ + " " + stream + " relay", output.relay->run());
   group_.spawn(name_ + " " + stream + " keeper", keep_output(output));

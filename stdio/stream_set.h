@@ -6,6 +6,7 @@
 
 #include "stdio/channel.h"
 #include "stdio/io/task_group.h"
+#include "stdio/tee_log.h"
 
 namespace gcs::stdio {
 
@@ -38,8 +39,8 @@ class StreamSet {
 
   /// Starts the relays; `policy` is for pipes, a terminal's output is never sent twice. Ends without a port are closed:
   /// the process sees the end of stdin, or EPIPE. A port without an end (stderr beside a pty) is closed towards the
-  /// host once the others have ended.
-  void start(ProcessEnds ends, TailPolicy policy);
+  /// host once the others have ended. With `tee` the outputs are written to that log, too.
+  void start(ProcessEnds ends, TailPolicy policy, std::shared_ptr<TeeLog> tee = nullptr);
 
   /// For after the process's exit: ends stdin and waits until all its output is with the host and the host has
   /// confirmed by closing. Output that a live host has not read is waited for; a stream that a grandchild holds open,
@@ -64,7 +65,8 @@ class StreamSet {
 
   io::Task<> keep_output(Output& output);
   io::Task<> keep_input();
-  void start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source, TailPolicy policy);
+  void start_output(Output& output, const char* stream, std::shared_ptr<io::Stream> source, TailPolicy policy,
+                    std::shared_ptr<TeeLog> tee);
   void start_input(std::shared_ptr<io::Stream> sink);
   bool outputs_ended() const;
   void give_up_held_outputs();

@@ -49,7 +49,8 @@ struct House {
   runtime::RuntimeContext runtime{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};
   runtime::Registry registry{runtime};
   storage::Storage storage{runtime, {"/nowhere", "/nowhere"}};
-  HandlerContext handlers{exchange, registry, storage, [] {}};
+  runtime::PodsMemory pods_memory{runtime.cgroups, 0, offload, loop.clock()};
+  HandlerContext handlers{exchange, registry, storage, pods_memory, [] {}};
 
   House() { serve_resources(handlers); }
 
@@ -73,8 +74,7 @@ constexpr int64_t kFail = -2147467259;            // 0x80004005
 
 TEST_CASE("modify: a resource of the protocol that is not served yet is not implemented, and is named") {
   House house;
-  for (const char* resource :
-       {"Network", "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment", "PodCgroupMemoryLimit"}) {
+  for (const char* resource : {"Network", "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment"}) {
     CAPTURE(resource);
     const json answer = house.modify(resource);
     CHECK(answer["Result"] == kNotImplemented);

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <optional>
+
+#include "runtime/cgroup.h"
+#include "stdio/io/engine.h"
+#include "stdio/io/fd.h"
+
+namespace gcs::runtime {
+
+/// Memory events of one cgroup, told by the kernel: nothing here polls.
+///
+/// - Version 1: an eventfd that cgroup.event_control was given. An out-of-memory event is one of the cgroup's own
+/// limit.
+/// - Version 2: inotify on memory.events, in which kills further down count as well. A threshold is memory.high, the
+///   only one there is; beyond it the kernel also slows the cgroup down, so it is lifted as soon as it is crossed, and
+///   is to be set again by rearm() once the usage has fallen.
+///
+/// Making one and rearming it write to files of the kernel: blocking.
+class MemoryEvents {
+ public:
+  /// Processes were killed for want of memory, or were about to be. `unsupported` without a memory controller.
+  static Result<MemoryEvents> oom(const Cgroups& cgroups, const std::string& path);
+
+  /// The usage has crossed `bytes`.
+  static Result<MemoryEvents> above(const Cgroups& cgroups, const std::string& path, uint64_t bytes);
+
+  /// Waits for the next; gives how many there were since the last. `not_found` once the cgroup is gone.
+  io::Task<Result<uint64_t>> next(io::Engine& engine);
+
+  /// Whether rearm() is called for.
+  bool is_spent() const { return spent_; }
+
+  /// Sets a spent threshold again, unless the usage is still above it.
+  Result<> rearm();
+
+ private:
+  MemoryEvents(std::string dir, Cgroups::Version version) : dir_(std::move(dir)), version_(version) {}
+  Result<> register_v1(const std::string& file, const std::string& argument);
+  Result<> watch_v2(const char* counter);
+  Result<uint64_t> take();
+
+  std::string dir_;
+  Cgroups::Version version_;
+  io::Fd fd_;
+  io::Fd subject_;            // version 1: the file that the events are of
+  const char* counter_ = "";  // version 2: the line of memory.events
+  uint64_t seen_ = 0;         // its last number
+  std::optional<uint64_t> threshold_;
+  bool spent_ = false;
+};
+
+/// The number behind "name " in a file of such lines; 0 without that line.
+uint64_t counter_in(std::string_view text, std::string_view name);
+
+}  // namespace gcs::runtime

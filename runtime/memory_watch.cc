@@ -1,0 +1,71 @@
+#include "runtime/memory_watch.h"
+
+#include "runtime/cgroup_stats.h"
+#include "stdio/io/log.h"
+
+namespace gcs::runtime {
+namespace {
+
+constexpr std::chrono::seconds kPause{1};        // a cgroup at its limit has thousands a second
+constexpr std::chrono::seconds kRearmPause{60};  // how often a crossed threshold of version 2 is looked at
+
+struct Numbers {
+  CgroupStats::MemoryEntry usage;
+  uint64_t oom_kill = 0;
+};
+
+Numbers numbers_of(const Cgroups& cgroups, const std::string& path) {
+  Numbers numbers;
+  const auto stats = read_cgroup_stats(cgroups, path);
+  if (stats && stats->memory) numbers.usage = stats->memory->usage.value_or(CgroupStats::MemoryEntry());
+  if (stats && stats->oom) numbers.oom_kill = stats->oom->oom_kill;
+  return numbers;
+}
+
+/// The words and fields that hosts' tools look for.
+void report(const Cgroups& cgroups, const WatchedMemory& watched, uint64_t count) {
+  const Numbers numbers = numbers_of(cgroups, watched.cgroup);
+  const uint64_t threshold = watched.threshold.value_or(numbers.usage.limit);
+  const char* version = cgroups.version() == Cgroups::Version::v1 ? "v1" : "v2";
+  log::warn("memory usage for cgroup exceeded threshold", {{"cgroup", watched.cgroup},
+                                                           {"cid", watched.container_id},
+                                                           {"event", watched.threshold ? "threshold" : "oom"},
+                                                           {"thresholdBytes", threshold},
+                                                           {"count", count},
+                                                           {"usage", numbers.usage.usage},
+                                                           {"limit", numbers.usage.limit},
+                                                           {"max", numbers.usage.max},
+                                                           {"oomKill", numbers.oom_kill},
+                                                           {"cgroup_version", version}});
+}
+
+Result<MemoryEvents> open_events(const Cgroups& cgroups, const WatchedMemory& watched) {
+  if (watched.threshold) return MemoryEvents::above(cgroups, watched.cgroup, *watched.threshold);
+  return MemoryEvents::oom(cgroups, watched.cgroup);
+}
+
+}  // namespace
+
+io::Task<> watch_memory(MemoryWatchContext context, WatchedMemory watched) {
+  std::function<Result<MemoryEvents>()> open = [cgroups = context.cgroups, watched] {
+    return open_events(cgroups, watched);
+  };
+  auto events = co_await context.offload.call<MemoryEvents>(std::move(open));
+  if (!events) {
+    log::debug("memory is not watched", {{"cgroup", watched.cgroup}, {"error", events.error().message()}});
+    co_return;
+  }
+  const auto executor = context.engine.executor();
+  for (;;) {
+    const auto count = co_await events->next(context.engine);
+    if (!count) co_return;
+    report(context.cgroups, watched, *count);
+    co_await io::sleep_until(executor, context.clock, context.clock.now() + kPause);
+    while (events->is_spent()) {
+      co_await io::sleep_until(executor, context.clock, context.clock.now() + kRearmPause);
+      discard(events->rearm(), "it is tried again");
+    }
+  }
+}
+
+}  // namespace gcs::runtime
