@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "bridge/session.h"
+#include "runtime/network/network.h"
 #include "runtime/registry.h"
 
 namespace gcs {
@@ -12,6 +13,7 @@ struct HandlerContext {
   bridge::Exchange& exchange;
   runtime::Registry& registry;
   io::Offload& offload;
+  network::Network& network;
   std::function<void()> power_off;
 };
 

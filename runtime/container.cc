@@ -44,7 +44,9 @@ io::Task<Result<>> Container::create() {
 }
 
 io::Task<Result<>> Container::create_parts() {
-  auto prepared = prepare_standalone(*config_.spec, id(), config_.bundle_path);
+  NetworkNames names = names_of_vm();
+  names.dns = context_.networks.dns_of(network_namespace_of(*config_.spec));
+  auto prepared = prepare_standalone(*config_.spec, id(), config_.bundle_path, names);
   if (!prepared) co_return prepared.error();
   traits_ = std::move(*prepared);
 
@@ -57,7 +59,8 @@ io::Task<Result<>> Container::create_parts() {
   if (!written) co_return written.error();
   config_.spec.reset();  // what is still needed of it is in traits_
 
-  const auto created = co_await create_process();
+  auto created = co_await create_process();
+  if (created) created = co_await join_network();
   if (created) co_return created;
   discard(co_await context_.oci.remove(id(), true), "the runtime may have made nothing");
   std::function<Result<>()> undo = [bundle] { return remove_bundle(bundle); };
@@ -83,6 +86,19 @@ io::Task<Result<>> Container::create_process() {
   if (started->terminal) init_ends_.pty = context_.stdio.engine.adopt(std::move(started->terminal));
   init_ = std::make_shared<Process>(context_.stdio, ProcessKind::init, id() + " init", std::move(started->child));
   co_return Result<>();
+}
+
+/// Its adapters come in now that there is an init process whose namespace they can be in.
+io::Task<Result<>> Container::join_network() {
+  network::Attachment here;
+  here.pid = init_->pid();
+  here.host_network = traits_.host_network;
+  for (const BundleFile& file : traits_.files) {
+    if (file.name == "resolv.conf") here.resolv_conf = config_.bundle_path + "/" + file.name;
+  }
+  const auto joined = co_await context_.networks.attach(traits_.network_namespace, std::move(here));
+  if (!joined) co_return joined.error().within("network of container " + id());
+  co_return joined;
 }
 
 io::Task<> Container::run_init([[maybe_unused]] std::shared_ptr<Container> self) {
@@ -215,6 +231,7 @@ io::Task<Result<>> Container::remove() {
   for (const auto& [pid, process] : execs) co_await process->end_streams();
   // Who watches the container is told before it is gone, so that nothing of it reaches a successor of its name.
   co_await stopped();
+  co_await context_.networks.drop(traits_.network_namespace, init_->pid());
   std::function<Result<>()> clean = [bundle = config_.bundle_path, scratch = config_.scratch_path] {
     return remove_container_files(bundle, scratch);
   };

@@ -1,14 +1,14 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "runtime/cgroup_stats.h"
 #include "runtime/container_state.h"
+#include "runtime/network/namespaces.h"
 #include "runtime/oci_runtime.h"
 #include "runtime/process.h"
 #include "runtime/spec_edit.h"
@@ -23,6 +23,7 @@ struct RuntimeContext {
   OciRuntime& oci;
   io::Offload& offload;
   io::TaskGroup& group;  ///< runs the processes
+  network::Namespaces& networks;
   Cgroups cgroups;
 };
 
@@ -83,6 +84,7 @@ class Container : public std::enable_shared_from_this<Container> {
  private:
   io::Task<Result<>> create_parts();
   io::Task<Result<>> create_process();
+  io::Task<Result<>> join_network();
   io::Task<> run_init(std::shared_ptr<Container> self);
   io::Task<> init_exited();
   Result<> advance(ContainerEvent event);

@@ -46,9 +46,11 @@ struct House {
   io::Offload offload{loop.executor(), loop.clock()};
   bridge::Exchange exchange{loop.executor()};
   io::TaskGroup processes{loop.executor()};
-  runtime::RuntimeContext runtime{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};
+  network::Network network{loop.executor(), offload, loop.clock(), nullptr};
+  runtime::RuntimeContext runtime{
+      stdio, reaper, oci, offload, processes, network.namespaces, {"/nowhere", runtime::Cgroups::Version::v2}};
   runtime::Registry registry{runtime};
-  HandlerContext handlers{exchange, registry, offload, [] {}};
+  HandlerContext handlers{exchange, registry, offload, network, [] {}};
 
   House() { serve_resources(handlers); }
 
@@ -72,8 +74,8 @@ constexpr int64_t kFail = -2147467259;            // 0x80004005
 
 TEST_CASE("modify: a resource of the protocol that is not served yet is not implemented, and is named") {
   House house;
-  for (const char* resource : {"SCSIDevice", "MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "Network",
-                               "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment", "PodCgroupMemoryLimit"}) {
+  for (const char* resource : {"SCSIDevice", "MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "SecurityPolicy",
+                               "SecurityPolicyFragment", "PodCgroupMemoryLimit"}) {
     CAPTURE(resource);
     const json answer = house.modify(resource);
     CHECK(answer["Result"] == kNotImplemented);
