@@ -150,6 +150,13 @@ io::Task<Result<std::string>> silent(io::Task<Result<>> task) {
   co_return std::string();
 }
 
+io::Task<Result<std::string>> modified(Host& host, const std::vector<std::string>& words) {
+  auto settings = parse_json(words[2]);
+  if (!settings) co_return Error(Errc::malformed, "the settings are no JSON");
+  auto changing = modify(host, words[0], words[1], std::move(*settings));
+  co_return co_await silent(std::move(changing));
+}
+
 io::Task<Result<std::string>> process_table(Host& host, std::string container) {
   const auto pids = co_await process_ids(host, std::move(container));
   if (!pids) co_return pids.error();
@@ -236,6 +243,7 @@ io::Task<Result<std::string>> answer_command(Host& host, const Options& options)
   if (options.command == "stats") return statistics_table(host, id);
   if (options.command == "shutdown") return silent(shut_down(host, id, options.force));
   if (options.command == "delete") return silent(delete_container(host, id));
+  if (options.command == "modify") return modified(host, options.modify);
   if (options.command == "poweroff") return silent(host.power_off());
   return stacks(host);
 }

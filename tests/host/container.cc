@@ -17,15 +17,6 @@ io::Task<Result<>> ask(Host& host, Message message, json body) {
   co_return Result<>();
 }
 
-json layers_body(const char* request_type, json settings) {
-  json body = about(std::string(kUvmId));
-  json& inner = body["Request"];
-  inner["RequestType"] = request_type;
-  inner["ResourceType"] = "CombinedLayers";
-  inner["Settings"] = std::move(settings);
-  return body;
-}
-
 json layers_settings(const ContainerSpec& spec) {
   json settings = json::object();
   settings["ContainerID"] = spec.id;
@@ -51,12 +42,20 @@ io::Task<Result<>> combine_layers(Host& host, const ContainerSpec& spec) {
   json settings = layers_settings(spec);
   for (const std::string& path : spec.layers) settings["Layers"].push_back({{"Path", path}});
   if (!spec.scratch().empty()) settings["ScratchPath"] = spec.scratch();
-  json body = layers_body("Add", std::move(settings));
-  co_return co_await ask(host, Message::modify_settings, std::move(body));
+  co_return co_await modify(host, "Add", "CombinedLayers", std::move(settings));
 }
 
 io::Task<Result<>> separate_layers(Host& host, const ContainerSpec& spec) {
-  json body = layers_body("Remove", layers_settings(spec));
+  json settings = layers_settings(spec);
+  co_return co_await modify(host, "Remove", "CombinedLayers", std::move(settings));
+}
+
+io::Task<Result<>> modify(Host& host, std::string type, std::string resource, json settings) {
+  json body = about(std::string(kUvmId));
+  json& inner = body["Request"];
+  inner["RequestType"] = std::move(type);
+  inner["ResourceType"] = std::move(resource);
+  inner["Settings"] = std::move(settings);
   co_return co_await ask(host, Message::modify_settings, std::move(body));
 }
 

@@ -14,7 +14,7 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   run [FLAGS] [--] CMD…        a container: create, start, attach, delete; exits as it does
       --layer DIR              a layer, as a path in the guest; the topmost first
       -i -t -e K=V -w DIR      input, terminal, environment, working directory
-      --name ID --hostname H --memory N[k|m|g] --ro
+      --name ID --hostname H --memory N[k|m|g] --ro --network ID
       --rm (default), --keep   what is left of it afterwards
       --save FILE              what a successor needs (of exec and uvm too): see resume
   exec [-i] [-t] [-e K=V] [-w DIR] ID CMD…    another process in a container
@@ -22,6 +22,7 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   resume FILE                  go on where a gcs-host with --save FILE was killed; exits as that one would have
   ps ID, stats ID              its processes, its resources
   shutdown [--force] ID        SIGTERM, or SIGKILL; delete ID frees what is left
+  modify TYPE RESOURCE JSON    ModifySettings of the VM: Add, Remove or Update, say Network, and its settings
   stacks, poweroff             the guest's tasks; the end of the VM
   replay FILE…                 plays recorded conversations and compares the answers
 
@@ -169,6 +170,7 @@ const std::vector<Flag>& flags() {
       {"run", "name", true, [](O& o, S v) { return store(o.container.id, v); }},
       {"run start", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
       {"run start", "memory", true, set_memory},
+      {"run start", "network", true, [](O& o, S v) { return store(o.container.network, v); }},
       {"run start", "ro", false, [](O& o, S) { return turn(o.container.read_only, true); }},
       {"run", "rm", false, [](O& o, S) { return turn(o.keep, false); }},
       {"run", "keep", false, [](O& o, S) { return turn(o.keep, true); }},
@@ -245,6 +247,8 @@ Result<> positionals(Arguments& arguments, Options& options) {
     if (!arguments.more()) return bad("resume wants a file");
     options.save = arguments.take();
   }
+  while (command == "modify" && arguments.more()) options.modify.push_back(arguments.take());
+  if (command == "modify" && options.modify.size() != 3) return bad("modify wants TYPE RESOURCE JSON");
   if (command == "replay") options.files = arguments.rest();
   if (command == "replay" && options.files.empty()) return bad("replay wants files");
   if (command == "signal") {
@@ -264,8 +268,9 @@ Result<> positionals(Arguments& arguments, Options& options) {
 }
 
 bool known(const std::string& command) {
-  for (const char* name : {"serve", "run", "exec", "uvm", "resume", "ps", "stats", "shutdown", "delete", "stacks",
-                           "poweroff", "replay", "help", "start", "wait", "signal", "remove", "list", "migrate"}) {
+  for (const char* name :
+       {"serve",  "run",      "exec",   "uvm",  "resume", "ps",   "stats",  "shutdown", "delete", "modify",
+        "stacks", "poweroff", "replay", "help", "start",  "wait", "signal", "remove",   "list",   "migrate"}) {
     if (command == name) return true;
   }
   return false;

@@ -19,9 +19,10 @@ struct Options {
   std::string command;
   ContainerSpec container;  ///< `run`; its command also for `exec` and `uvm`; its id for those that take an ID
   bool interactive = false;
-  bool keep = false;   ///< `run` leaves the container in the guest
-  bool force = false;  ///< `shutdown`
-  std::string save;    ///< the file for, or from, a predecessor; the bridge is then our own
+  bool keep = false;                ///< `run` leaves the container in the guest
+  bool force = false;               ///< `shutdown`
+  std::vector<std::string> modify;  ///< request type, resource type, settings
+  std::string save;                 ///< the file for, or from, a predecessor; the bridge is then our own
   std::vector<std::string> files;
 
   std::string ttrpc;                 ///< `serve` as a shim whose VM can move: its services' socket
