@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "bridge/session.h"
+#include "runtime/network/network.h"
 #include "runtime/pods_memory.h"
 #include "runtime/registry.h"
 #include "runtime/storage/storage.h"
@@ -14,6 +15,7 @@ struct HandlerContext {
   bridge::Exchange& exchange;
   runtime::Registry& registry;
   storage::Storage& storage;
+  network::Network& network;
   runtime::PodsMemory& pods_memory;
   std::function<void()> power_off;
 };

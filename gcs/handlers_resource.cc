@@ -24,6 +24,8 @@ constexpr std::array kResources = {
     Resource{"CombinedLayers", false, modify_combined_layers},
     Resource{"ContainerConstraints", true, modify_container_constraints},
     Resource{"PodCgroupMemoryLimit", false, modify_pods_memory},
+    Resource{"Network", false, modify_network},
+    Resource{"VPCIDevice", false, modify_vpci_device},
 };
 
 ResourceTask modify_resource(HandlerContext& context, const bridge::ModifySettings& request) {

@@ -22,6 +22,10 @@ ResourceTask modify_combined_layers(HandlerContext& context, const bridge::Modif
 ResourceTask modify_container_constraints(HandlerContext& context, const bridge::ModifySettings& request);
 ResourceTask modify_pods_memory(HandlerContext& context, const bridge::ModifySettings& request);
 
+// resource_network.cc
+ResourceTask modify_network(HandlerContext& context, const bridge::ModifySettings& request);
+ResourceTask modify_vpci_device(HandlerContext& context, const bridge::ModifySettings& request);
+
 Error unsupported_request(const bridge::ModifySettings& request);
 
 }  // namespace gcs

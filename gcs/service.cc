@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "gcs/vm_generation.h"
+#include "runtime/dhcp.h"
 #include "runtime/memory_watch.h"
 #include "runtime/oci_cli.h"
 #include "stdio/io/log.h"
@@ -64,12 +65,14 @@ Service::Service(const Options& options, io::Loop& loop)
       reaper_(loop.engine()),
       oci_(runtime::make_oci_cli(reaper_, loop.engine(), clock_, oci_settings(options))),
       exchange_(loop.executor()),
+      network_(loop.executor(), offload_, clock_, runtime::make_dhcp(reaper_, loop.engine(), clock_)),
       processes_(loop.executor()),
-      runtime_{stdio_, reaper_, *oci_, offload_, processes_, find_cgroups()},
+      runtime_{stdio_, reaper_, *oci_, offload_, processes_, network_.namespaces, find_cgroups()},
       registry_(runtime_),
       storage_(runtime_),
       pods_memory_(runtime_.cgroups, options.root_mem_reserve_bytes, offload_, clock_),
-      handlers_{exchange_, registry_, storage_, pods_memory_, [this] { group_.spawn("power-off", power_off()); }},
+      handlers_{exchange_, registry_,    storage_,
+                network_,  pods_memory_, [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
   exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();

@@ -51,6 +51,7 @@ class Service {
   bridge::Exchange exchange_;
   std::function<void()> power_off_;
   uint64_t sessions_ = 0;
+  network::Network network_;
   io::TaskGroup processes_;
   runtime::RuntimeContext runtime_;
   runtime::Registry registry_;

@@ -103,6 +103,7 @@ struct Launch::Plan {
   const rlimit* nofile = inherited_nofile ? &*inherited_nofile : nullptr;
   int stdio[3] = {strings.in, strings.out, strings.err};
   int pipe = -1;
+  int netns = strings.netns;
   bool own_terminal = strings.own_terminal;
 
   int failure = 0;
@@ -119,6 +120,8 @@ GCS_BARE int Launch::run_child(void* argument) {
   Plan& plan = *static_cast<Plan*>(argument);
   long done = plan.own_terminal ? bare_syscall(SYS_setsid) : 0;
   if (done < 0) fail(plan, done, "setsid");
+  done = plan.netns >= 0 ? bare_syscall(SYS_setns, plan.netns, CLONE_NEWNET) : 0;
+  if (done < 0) fail(plan, done, "network namespace");
 
   // Lifted first, so that placing one never overwrites another.
   const long pipe = bare_syscall(SYS_fcntl, plan.pipe, F_DUPFD, kDecided + 1);

@@ -20,6 +20,8 @@ struct Command {
   int out = -1;
   int err = -1;
 
+  int netns = -1;  ///< the network namespace that it runs in; -1: ours
+
   /// The child leads a new session whose controlling terminal is descriptor `in`.
   bool own_terminal = false;
 };

@@ -180,7 +180,7 @@ io::Task<Result<>> Container::remove() {
   // Who watches the container is told before it is gone, so that nothing of it reaches a successor of its name.
   co_await stopped();
   context_.group.cancel(memory_watch_);
-  co_await detach_network();
+  if (has_network_) co_await context_.networks.drop(traits_.network_namespace, init_->pid());
   const auto cleaned = co_await remove_files();
   discard(advance(ContainerEvent::delete_done), "deleting is where it is");
   co_return cleaned;
@@ -199,11 +199,6 @@ io::Task<Result<>> Container::remove_files() {
   if (pod_ == nullptr) co_return cleaned;
   const auto left = co_await pods_.leave(pod_, id());
   co_return cleaned ? left : cleaned;
-}
-
-io::Task<> Container::detach_network() {
-  if (!std::exchange(has_network_, false)) co_return;
-  co_await context_.network.detach(traits_.network_namespace, init_->pid());
 }
 
 io::Task<Result<std::vector<uint32_t>>> Container::pids() {

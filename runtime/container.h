@@ -10,9 +10,9 @@
 #include "runtime/container_kind.h"
 #include "runtime/container_state.h"
 #include "runtime/container_traits.h"
+#include "runtime/network/namespaces.h"
 #include "runtime/oci_runtime.h"
 #include "runtime/pod.h"
-#include "runtime/pod_network.h"
 #include "runtime/process.h"
 #include "stdio/io/offload.h"
 
@@ -25,8 +25,8 @@ struct RuntimeContext {
   OciRuntime& oci;
   io::Offload& offload;
   io::TaskGroup& group;  ///< runs the processes
+  network::Namespaces& networks;
   Cgroups cgroups;
-  PodNetwork& network = no_network();
 };
 
 struct ContainerConfig {
@@ -99,7 +99,6 @@ class Container : public std::enable_shared_from_this<Container> {
   io::Task<Result<std::shared_ptr<stdio::TeeLog>>> open_tee();
   io::Task<> run_init(std::shared_ptr<Container> self);
   io::Task<> init_exited();
-  io::Task<> detach_network();
   io::Task<Result<>> remove_files();
   Result<> advance(ContainerEvent event);
 

@@ -99,16 +99,17 @@ Result<> Container::find_network() {
   const std::string ns = network_namespace_of(*config_.spec);
   const bool sandbox = placement_.kind == ContainerKind::sandbox;
   if (!sandbox || skips_networking(*config_.spec) || placement_.in_virtual_pod) {
-    return ns.empty() ? Result<>() : context_.network.ensure(ns);
+    if (!ns.empty()) context_.networks.ensure(ns);
+    return {};
   }
-  if (!ns.empty() && context_.network.knows(ns)) return {};
+  if (!ns.empty() && context_.networks.knows(ns)) return {};
   return Error(Errc::not_found, "the sandbox's network namespace \"" + ns.substr(0, 64) + "\" does not exist");
 }
 
 io::Task<Result<>> Container::prepare() {
   const std::string ns = network_namespace_of(*config_.spec);
   NetworkNames names = names_of_vm();
-  if (!ns.empty()) names.dns = context_.network.dns(ns);
+  names.dns = context_.networks.dns_of(ns);
   SpecPlace place{id(),  config_.bundle_path, placement_, pod_ == nullptr ? PodPaths(config_.bundle_path) : pod_->paths,
                   false, std::move(names),    {}};
   if (placement_.kind == ContainerKind::workload) {
@@ -172,15 +173,24 @@ io::Task<Result<>> Container::create_process() {
   co_return Result<>();
 }
 
+/// Its adapters come in now that there is an init process whose namespace they can be in.
 io::Task<Result<>> Container::attach_network() {
   if (traits_.network_namespace.empty()) co_return Result<>();
-  const auto attached = co_await context_.network.attach(traits_.network_namespace, init_->pid(), traits_.host_network);
+  network::Attachment here;
+  here.pid = init_->pid();
+  here.host_network = traits_.host_network;
+  const std::string& files = pod_ == nullptr ? config_.bundle_path : pod_->paths.root;
+  for (const BundleFile& file : traits_.files) {
+    if (file.name == "resolv.conf") here.resolv_conf = files + "/" + file.name;
+  }
+  const auto attached = co_await context_.networks.attach(traits_.network_namespace, std::move(here));
   has_network_ = static_cast<bool>(attached);
+  if (!attached) co_return attached.error().within("network of container " + id());
   co_return attached;
 }
 
 io::Task<> Container::undo_create() {
-  co_await detach_network();
+  if (has_network_) co_await context_.networks.detach(traits_.network_namespace, init_->pid());
   const auto released = co_await release_held();
   if (!released) report_undone(id(), released.error());
   if (has_files_) discard(co_await context_.oci.remove(id(), true), "the runtime may have made nothing");

@@ -9,7 +9,6 @@ namespace gcs::runtime {
 namespace {
 
 constexpr size_t kMaxHostname = 255;
-constexpr size_t kMaxSearch = 6;
 
 bool is_hostname_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -55,20 +54,6 @@ NetworkNames names_of_vm() {
   ::gethostname(name, sizeof name - 1);
   names.hostname = usable_hostname(name);
   return names;
-}
-
-Result<std::string> resolv_conf_text(const DnsSettings& dns) {
-  if (dns.search.size() > kMaxSearch) {
-    return Error(Errc::invalid_argument, "DNSSuffix: more than " + std::to_string(kMaxSearch) + " search domains");
-  }
-  std::string text;
-  if (!dns.search.empty()) {
-    text += "search";
-    for (const std::string& domain : dns.search) text += " " + domain;
-    text += "\n";
-  }
-  for (const std::string& server : dns.servers) text += "nameserver " + server + "\n";
-  return text;
 }
 
 }  // namespace gcs::runtime

@@ -2,11 +2,11 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "runtime/network/resolv_conf.h"
 #include "stdio/io/result.h"
 
-/// The texts of /etc/hostname, /etc/hosts and /etc/resolv.conf that containers are given.
+/// The texts of /etc/hostname and /etc/hosts that containers are given; that of /etc/resolv.conf is network's.
 namespace gcs::runtime {
 
 /// At most 255 letters, digits, "_", "-" and "."; the empty name too.
@@ -18,10 +18,8 @@ Result<std::string> hostname_text(std::string_view name);
 /// localhost, the name (with its first label where it has several), and the usual IPv6 names.
 std::string hosts_text(std::string_view hostname);
 
-struct DnsSettings {
-  std::vector<std::string> search;
-  std::vector<std::string> servers;
-};
+using network::DnsSettings;
+using network::resolv_conf_text;
 
 /// What a container without a name of its own is called, and whom it asks for addresses.
 struct NetworkNames {
@@ -34,8 +32,5 @@ std::string usable_hostname(std::string_view name);
 
 /// The VM's host name, and no DNS.
 NetworkNames names_of_vm();
-
-/// At most 6 search domains, for resolvers read no more: else `invalid_argument`.
-Result<std::string> resolv_conf_text(const DnsSettings& dns);
 
 }  // namespace gcs::runtime

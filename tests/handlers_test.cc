@@ -46,11 +46,13 @@ struct House {
   io::Offload offload{loop.executor(), loop.clock()};
   bridge::Exchange exchange{loop.executor()};
   io::TaskGroup processes{loop.executor()};
-  runtime::RuntimeContext runtime{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};
+  network::Network network{loop.executor(), offload, loop.clock(), nullptr};
+  runtime::RuntimeContext runtime{
+      stdio, reaper, oci, offload, processes, network.namespaces, {"/nowhere", runtime::Cgroups::Version::v2}};
   runtime::Registry registry{runtime};
   storage::Storage storage{runtime, {"/nowhere", "/nowhere"}};
   runtime::PodsMemory pods_memory{runtime.cgroups, 0, offload, loop.clock()};
-  HandlerContext handlers{exchange, registry, storage, pods_memory, [] {}};
+  HandlerContext handlers{exchange, registry, storage, network, pods_memory, [] {}};
 
   House() { serve_resources(handlers); }
 
@@ -74,7 +76,7 @@ constexpr int64_t kFail = -2147467259;            // 0x80004005
 
 TEST_CASE("modify: a resource of the protocol that is not served yet is not implemented, and is named") {
   House house;
-  for (const char* resource : {"Network", "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment"}) {
+  for (const char* resource : {"SecurityPolicy", "SecurityPolicyFragment"}) {
     CAPTURE(resource);
     const json answer = house.modify(resource);
     CHECK(answer["Result"] == kNotImplemented);

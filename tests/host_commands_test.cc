@@ -256,6 +256,20 @@ TEST_CASE("the small commands: each prints what it asked the guest for") {
   CHECK(bench.service.asked_for("ShutdownForced"));
 }
 
+TEST_CASE("modify: the request and resource types and the settings go to the guest as they were typed") {
+  Bench bench;
+  const auto options = host::parse_options({"modify", "Remove", "Network", R"({"ID":"x"})"});
+  REQUIRE(options);
+  CHECK(bench.loop.run(host::answer_command(bench.host, *options)));
+  CHECK(bench.service.asked_for("ModifySettings"));
+  auto junk = *options;
+  junk.modify.back() = "{";
+  CHECK_FALSE(bench.loop.run(host::answer_command(bench.host, junk)));
+  CHECK_FALSE(host::parse_options({"modify", "Remove", "Network"}));
+  CHECK_FALSE(host::parse_options({"modify", "Remove", "Network", "{}", "more"}));
+  CHECK(host::parse_options({"run", "--layer", "/l", "--network", "n", "true"})->container.network == "n");
+}
+
 TEST_CASE("poweroff: it is done when the guest is gone, for there is no answer") {
   Bench bench;
   auto options = bench.options({});

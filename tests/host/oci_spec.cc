@@ -98,7 +98,7 @@ json oci_spec(const ContainerSpec& spec) {
   linux_part["resources"]["cpu"]["shares"] = 1024;
   if (spec.memory_limit != 0) linux_part["resources"]["memory"]["limit"] = spec.memory_limit;
   // Each container in a network of its own: without one, all would share the namespace "".
-  oci["windows"]["network"]["networkNamespace"] = random_guid();
+  oci["windows"]["network"]["networkNamespace"] = spec.network.empty() ? random_guid() : spec.network;
   return oci;
 }
 

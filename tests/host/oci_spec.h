@@ -15,6 +15,7 @@ struct ContainerSpec {
   bool read_only = false;
   std::string hostname;  ///< empty: the guest decides
   int64_t memory_limit = 0;
+  std::string network;  ///< its network namespace's id; empty: a new one
   Command command;
 
   // Where the host puts it, as the v1 shim does.

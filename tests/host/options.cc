@@ -14,7 +14,7 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   run [FLAGS] [--] CMD…        a container: create, start, attach, delete; exits as it does
       --layer DIR              a layer, as a path in the guest; the topmost first
       -i -t -e K=V -w DIR      input, terminal, environment, working directory
-      --name ID --hostname H --memory N[k|m|g] --ro
+      --name ID --hostname H --memory N[k|m|g] --ro --network ID
       --rm (default), --keep   what is left of it afterwards
       --save FILE              what a successor needs (of exec and uvm too): see resume
   exec [-i] [-t] [-e K=V] [-w DIR] ID CMD…    another process in a container
@@ -180,6 +180,7 @@ const std::vector<Flag>& flags() {
       {"run", "name", true, [](O& o, S v) { return store(o.container.id, v); }},
       {"run start", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
       {"run start", "memory", true, set_memory},
+      {"run start", "network", true, [](O& o, S v) { return store(o.container.network, v); }},
       {"run start", "ro", false, [](O& o, S) { return turn(o.container.read_only, true); }},
       {"run", "rm", false, [](O& o, S) { return turn(o.keep, false); }},
       {"run", "keep", false, [](O& o, S) { return turn(o.keep, true); }},
