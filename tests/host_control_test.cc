@@ -113,6 +113,7 @@ TEST_CASE("server: calls made during an outage wait for the guest, and its retur
 TEST_CASE("server: a client whose server goes is told, not left waiting") {
   Served served;
   auto client = served.client();
+  REQUIRE(served.loop.run(client->watch("c1")));
   auto exit = served.loop.start(client->exited("c1"));
   served.loop.settle();
   ::kill(::getpid(), SIGUSR1);

@@ -68,7 +68,8 @@ io::Task<Result<>> create_container(Host& host, const ContainerSpec& spec) {
 }
 
 io::Task<Result<>> create_container(Host& host, const ContainerSpec& spec, json oci) {
-  const auto watched = co_await host.watch(spec.id);
+  const std::string id = spec.id;  // a call that is given up ends later than its caller's spec
+  const auto watched = co_await host.watch(id);
   if (!watched) co_return watched.error();
   json config = json::object();
   config["SchemaVersion"] = {{"Major", 2}, {"Minor", 1}};
@@ -78,16 +79,17 @@ io::Task<Result<>> create_container(Host& host, const ContainerSpec& spec, json 
   json body = about(spec.id);
   body["ContainerConfig"] = to_text(config);
   const auto created = co_await ask(host, Message::create, std::move(body));
-  if (!created) discard(co_await host.unwatch(spec.id), "the creation's error is the one to tell");
+  if (!created) discard(co_await host.unwatch(id), "the creation's error is the one to tell");
   co_return created;
 }
 
 io::Task<Result<std::unique_ptr<Process>>> start_container(Host& host, const ContainerSpec& spec, Streams streams) {
-  json body = about(spec.id);
+  const std::string id = spec.id;  // likewise
+  json body = about(id);
   const auto started = co_await ask(host, Message::start, std::move(body));
   if (!started) co_return started.error();
   json parameters = json::object();
-  co_return co_await Process::start(host, spec.id, std::move(parameters), streams);
+  co_return co_await Process::start(host, id, std::move(parameters), streams);
 }
 
 io::Task<Result<std::unique_ptr<Process>>> execute(Host& host, std::string container, Command command,

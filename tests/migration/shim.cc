@@ -106,6 +106,7 @@ io::Task<Result<std::unique_ptr<host::Process>>> Shim::create_and_start(Stay& st
     discard(co_await host::shut_down(stay.host(), spec.id, true), "the start's error is the one to tell");
     discard(co_await host::separate_layers(stay.host(), spec), "likewise");
     const auto deleted = co_await host::delete_container(stay.host(), spec.id);
+    // An exit was told before that answer: nothing of this container comes any more.
     if (deleted) discard(co_await stay.host().unwatch(spec.id), "likewise");
     co_return started.error();
   }
