@@ -16,6 +16,7 @@
 #include <filesystem>
 
 #include "runtime/mount.h"
+#include "runtime/network/network.h"
 #include "runtime/storage/block_device.h"
 #include "runtime/storage/mapping_names.h"
 #include "runtime/storage/storage.h"
@@ -202,9 +203,10 @@ struct House {
   runtime::Reaper reaper{loop.engine()};
   io::Offload offload{loop.executor(), loop.clock()};
   io::TaskGroup processes{loop.executor()};
-  runtime::RuntimeContext context{stdio, reaper, oci, offload, processes, {"/nowhere", runtime::Cgroups::Version::v2}};
-  runtime::RuntimeContext slow_context{slow_stdio, reaper,    oci,
-                                       offload,    processes, {"/nowhere", runtime::Cgroups::Version::v2}};
+  network::Network network{loop.executor(), offload, loop.clock(), nullptr};
+  const runtime::Cgroups cgroups{"/nowhere", runtime::Cgroups::Version::v2};
+  runtime::RuntimeContext context{stdio, reaper, oci, offload, processes, network.namespaces, cgroups};
+  runtime::RuntimeContext slow_context{slow_stdio, reaper, oci, offload, processes, network.namespaces, cgroups};
   FakeMapper* mapper = new FakeMapper(roots.dev);
   Storage storage{context, roots, std::unique_ptr<DeviceMapper>(mapper)};
   Storage slow_storage{slow_context, roots};  ///< its time is the test's
