@@ -75,8 +75,6 @@ add_test(NAME vm_storage COMMAND ${CMAKE_SOURCE_DIR}/tests/vm storage)
 add_test(NAME vm_main_uring COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=uring)
 add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
 set_tests_properties(vm_machine vm_restore vm_storage vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
-add_test(NAME vm_move COMMAND ${CMAKE_SOURCE_DIR}/tests/vm move)
-set_tests_properties(vm_move PROPERTIES LABELS "vm;migration" TIMEOUT 900 RUN_SERIAL ON)
 
 include(tests/bench/bench.cmake)
 include(tests/chaos/chaos.cmake)

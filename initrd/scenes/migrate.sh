@@ -35,7 +35,7 @@ container a echo -i -- sh -c 'while read -r line; do echo "<$line>"; done; exit 
 exec 3>/run/io/echo.in
 echo "before" >&3
 goes_on || off "it does not count"
-until_true 100 grep -q '<before>' /run/io/echo.out || off "no answer"
+until_true 600 grep -q "<before>" /run/io/echo.out || off "no answer"
 show
 
 say "host B waits for a VM"

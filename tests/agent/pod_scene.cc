@@ -53,6 +53,7 @@ void Member::mount(const std::string& source, const std::string& destination, st
 Member sandbox(std::vector<std::string> args, Layout layout) {
   Member member = made(std::move(args), "", layout);
   member.oci["hostname"] = "mypod.example";
+  member.annotate("io.microsoft.cri.skip-pod-networking", "true");  // nobody adds adapters here
   return member;
 }
 

@@ -235,6 +235,9 @@ TEST_CASE("pod: what it cannot be is refused, and nothing of it stays") {
   member = pod.with("true");
   member.oci["process"]["user"]["username"] = "stranger";
   CHECK(has(create(stage, member), "process.user.username"));
+  Member alone = sandbox(kSleep);  // whose adapters were to come before it
+  alone.annotate("io.microsoft.cri.skip-pod-networking", "false");
+  CHECK(has(create(stage, alone), "network namespace"));
   check_back_to(before, stage);
   check_no_files_of(member);
 }
