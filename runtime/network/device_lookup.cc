@@ -47,7 +47,10 @@ bool is_guid(std::string_view text) {
 }
 
 Result<std::string> find_pci_path(const std::string& sysfs, const std::string& guid) {
-  const std::string device = device_path(sysfs, guid);
+  return find_pci_function(device_path(sysfs, guid));
+}
+
+Result<std::string> find_pci_function(const std::string& device) {
   const auto bus = only_entry(device, "pci");
   if (!bus) return bus.error();
   // The functions of a bus begin with its number: pci0b3f:00 holds 0b3f:00:02.0.

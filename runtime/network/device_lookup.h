@@ -18,6 +18,9 @@ bool is_guid(std::string_view text);
 Result<std::string> find_interface(const std::string& sysfs, const std::string& guid, bool vpci_assigned);
 Result<std::string> find_pci_path(const std::string& sysfs, const std::string& guid);
 
+/// The same below the device's own directory on the bus.
+Result<std::string> find_pci_function(const std::string& device);
+
 /// The same, waiting for a device that may still be on its way. It looks every 20 ms, each time for a moment on a
 /// helper thread, so nobody else waits.
 class DeviceLookup {
