@@ -63,7 +63,7 @@ Service::Service(const Options& options, io::Loop& loop)
       link_(loop.executor(), clock_, [this](const std::string& id) { return exchange_.outbox.knows(id); }),
       stdio_{loop.executor(), loop.engine(), *dialer_, clock_, link_, pool_},
       reaper_(loop.engine()),
-      oci_(runtime::make_oci_cli(reaper_, loop.engine(), clock_, oci_settings(options))),
+      oci_(runtime::make_oci_cli(reaper_, loop.engine(), clock_, offload_, oci_settings(options))),
       exchange_(loop.executor()),
       network_(loop.executor(), offload_, clock_, runtime::make_dhcp(reaper_, loop.engine(), clock_)),
       processes_(loop.executor()),
@@ -99,19 +99,25 @@ Result<> Service::start() {
   for (const GenerationSource* source : {&kUevents, &kKernelLog}) {
     group_.spawn(source->name, watch_generation(loop_.engine(), *source, [this] { restore_.generation_changed(); }));
   }
-  group_.spawn("memory of pods", pods_memory_.run(loop_.executor()));
-  watch_memory();
+  group_.spawn("memory of pods", watch_memory());
   group_.spawn("session loop", keep_session());
   return {};
 }
 
-/// /pods gets all memory but the reserve; of /gcs too much is only reported.
-void Service::watch_memory() {
+/// /pods gets all memory but the reserve; of /gcs too much is only reported. One step after the other: a second helper
+/// thread at the start is not worth its memory.
+io::Task<> Service::watch_memory() {
   const runtime::MemoryWatchContext context{loop_.engine(), clock_, offload_, runtime_.cgroups};
-  runtime::WatchedMemory own{"/gcs", "", options_.gcs_mem_limit_bytes};
-  group_.spawn("memory of /gcs", runtime::watch_memory(context, std::move(own)));
-  runtime::WatchedMemory pods{"/pods", "", std::nullopt};
-  group_.spawn("out-of-memory of /pods", runtime::watch_memory(context, std::move(pods)));
+  std::vector<runtime::WatchedMemory> list;
+  list.push_back({"/gcs", "", options_.gcs_mem_limit_bytes});
+  list.push_back({"/pods", "", std::nullopt});
+  for (runtime::WatchedMemory& watched : list) {
+    auto events = co_await runtime::open_memory_watch(context, watched);
+    if (co_await io::cancelled()) co_return;
+    const std::string name = "memory watch of " + watched.cgroup;
+    if (events) group_.spawn(name, runtime::report_memory(context, std::move(watched), std::move(*events)));
+  }
+  co_await pods_memory_.run(loop_.executor());
 }
 
 io::Task<> Service::stop() {

@@ -34,7 +34,7 @@ class Service {
   io::Task<> keep_session();
   io::Task<Error> serve(std::unique_ptr<io::Stream> conn, uint64_t number);
   io::Task<> power_off();
-  void watch_memory();
+  io::Task<> watch_memory();
 
   const Options& options_;
   io::Loop& loop_;

@@ -66,6 +66,7 @@ class Stack {
 };
 
 constexpr int kDecided = 3;  // the child's number of the pipe that its exec or its exit closes
+constexpr int kProgram = 4;  // and of the program, where that is given by descriptor
 
 // As the kernel's own structures of every architecture begin: the default handler, and no signal blocked.
 constexpr unsigned long kStandardAction[8] = {};
@@ -104,6 +105,7 @@ struct Launch::Plan {
   int stdio[3] = {strings.in, strings.out, strings.err};
   int pipe = -1;
   int netns = strings.netns;
+  int program = strings.program;
   bool own_terminal = strings.own_terminal;
 
   int failure = 0;
@@ -124,13 +126,14 @@ GCS_BARE int Launch::run_child(void* argument) {
   if (done < 0) fail(plan, done, "network namespace");
 
   // Lifted first, so that placing one never overwrites another.
-  const long pipe = bare_syscall(SYS_fcntl, plan.pipe, F_DUPFD, kDecided + 1);
+  const long pipe = bare_syscall(SYS_fcntl, plan.pipe, F_DUPFD, kProgram + 1);
   if (pipe < 0) fail(plan, pipe, "pipe");
+  const long program = plan.program >= 0 ? bare_syscall(SYS_fcntl, plan.program, F_DUPFD, kProgram + 1) : -1;
   long lifted[3];
   for (int i = 0; i < 3; ++i) {
     long from = plan.stdio[i];
     if (from < 0) from = bare_syscall(SYS_openat, AT_FDCWD, address("/dev/null"), O_RDWR | O_CLOEXEC);
-    lifted[i] = bare_syscall(SYS_fcntl, from, F_DUPFD, kDecided + 1);
+    lifted[i] = bare_syscall(SYS_fcntl, from, F_DUPFD, kProgram + 1);
     if (lifted[i] < 0) fail(plan, lifted[i], "stdio");
   }
   for (int i = 0; i < 3; ++i) {
@@ -139,9 +142,11 @@ GCS_BARE int Launch::run_child(void* argument) {
   }
   done = bare_syscall(SYS_dup3, pipe, kDecided, O_CLOEXEC);
   if (done < 0) fail(plan, done, "pipe");
+  done = plan.program >= 0 ? bare_syscall(SYS_dup3, program, kProgram, O_CLOEXEC) : bare_syscall(SYS_close, kProgram);
+  if (plan.program >= 0 && done < 0) fail(plan, done, "program");
   // Before what may hang: a child that does keeps nothing of its siblings open.
-  if (bare_syscall(SYS_close_range, kDecided + 1, ~0U, 0) < 0) {
-    for (int fd = kDecided + 1; fd < 4096; ++fd) bare_syscall(SYS_close, fd);
+  if (bare_syscall(SYS_close_range, kProgram + 1, ~0U, 0) < 0) {
+    for (int fd = kProgram + 1; fd < 4096; ++fd) bare_syscall(SYS_close, fd);
   }
   done = plan.own_terminal ? bare_syscall(SYS_ioctl, 0, TIOCSCTTY, 0) : 0;
   if (done < 0) fail(plan, done, "controlling terminal");
@@ -153,6 +158,11 @@ GCS_BARE int Launch::run_child(void* argument) {
     bare_syscall(SYS_rt_sigaction, signal, address(kStandardAction), 0, kSignalSetSize);
   }
   bare_syscall(SYS_rt_sigprocmask, SIG_SETMASK, address(&kNoSignals), 0, kSignalSetSize);
+  if (plan.program >= 0) {
+    done =
+        bare_syscall(SYS_execveat, kProgram, address(""), address(plan.argv_of), address(plan.env_of), AT_EMPTY_PATH);
+    fail(plan, done, plan.argv_of[0]);
+  }
   long refused = -ENOENT;
   for (char* const* path = plan.paths_of; *path != nullptr; ++path) {
     done = bare_syscall(SYS_execve, address(*path), address(plan.argv_of), address(plan.env_of));

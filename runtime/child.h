@@ -20,7 +20,8 @@ struct Command {
   int out = -1;
   int err = -1;
 
-  int netns = -1;  ///< the network namespace that it runs in; -1: ours
+  int netns = -1;    ///< the network namespace that it runs in; -1: ours
+  int program = -1;  ///< executed in the place of what argv[0] names; no script; -1: what argv[0] names
 
   /// The child leads a new session whose controlling terminal is descriptor `in`.
   bool own_terminal = false;

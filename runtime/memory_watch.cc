@@ -46,26 +46,33 @@ Result<MemoryEvents> open_events(const Cgroups& cgroups, const WatchedMemory& wa
 
 }  // namespace
 
-io::Task<> watch_memory(MemoryWatchContext context, WatchedMemory watched) {
+io::Task<std::optional<MemoryEvents>> open_memory_watch(MemoryWatchContext context, WatchedMemory watched) {
   std::function<Result<MemoryEvents>()> open = [cgroups = context.cgroups, watched] {
     return open_events(cgroups, watched);
   };
   auto events = co_await context.offload.call<MemoryEvents>(std::move(open));
-  if (!events) {
-    log::debug("memory is not watched", {{"cgroup", watched.cgroup}, {"error", events.error().message()}});
-    co_return;
-  }
+  if (events) co_return std::move(*events);
+  log::debug("memory is not watched", {{"cgroup", watched.cgroup}, {"error", events.error().message()}});
+  co_return std::nullopt;
+}
+
+io::Task<> report_memory(MemoryWatchContext context, WatchedMemory watched, MemoryEvents events) {
   const auto executor = context.engine.executor();
   for (;;) {
-    const auto count = co_await events->next(context.engine);
+    const auto count = co_await events.next(context.engine);
     if (!count) co_return;
     report(context.cgroups, watched, *count);
     co_await io::sleep_until(executor, context.clock, context.clock.now() + kPause);
-    while (events->is_spent()) {
+    while (events.is_spent()) {
       co_await io::sleep_until(executor, context.clock, context.clock.now() + kRearmPause);
-      discard(events->rearm(), "it is tried again");
+      discard(events.rearm(), "it is tried again");
     }
   }
+}
+
+io::Task<> watch_memory(MemoryWatchContext context, WatchedMemory watched) {
+  auto events = co_await open_memory_watch(context, watched);
+  if (events) co_await report_memory(context, std::move(watched), std::move(*events));
 }
 
 }  // namespace gcs::runtime

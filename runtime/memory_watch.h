@@ -20,7 +20,13 @@ struct WatchedMemory {
   std::optional<uint64_t> threshold;  ///< bytes; without one the watch is for out-of-memory
 };
 
-/// Reports in the log, at most once a second, until the cgroup is gone. Kernels that cannot tell get one line.
+/// Nothing, and a line in the log, where the kernel cannot tell.
+io::Task<std::optional<MemoryEvents>> open_memory_watch(MemoryWatchContext context, WatchedMemory watched);
+
+/// Reports in the log, at most once a second, until the cgroup is gone.
+io::Task<> report_memory(MemoryWatchContext context, WatchedMemory watched, MemoryEvents events);
+
+/// Both.
 io::Task<> watch_memory(MemoryWatchContext context, WatchedMemory watched);
 
 }  // namespace gcs::runtime

@@ -13,6 +13,7 @@
 #include "runtime/console.h"
 #include "runtime/oci_error.h"
 #include "runtime/safe_path.h"
+#include "runtime/sealed_program.h"
 
 namespace gcs::runtime {
 namespace {
@@ -58,8 +59,8 @@ Result<pid_t> read_pid(const std::string& path) {
 
 class OciCli final : public OciRuntime {
  public:
-  OciCli(Reaper& reaper, io::Engine& engine, io::Clock& clock, OciCliSettings settings)
-      : reaper_(reaper), engine_(engine), clock_(clock), settings_(std::move(settings)) {}
+  OciCli(Reaper& reaper, io::Engine& engine, io::Clock& clock, io::Offload& offload, OciCliSettings settings)
+      : reaper_(reaper), engine_(engine), clock_(clock), offload_(offload), settings_(std::move(settings)) {}
 
   io::Task<Result<StartedProcess>> create(std::string id, std::string bundle, ContainerStdio stdio) override {
     std::vector<std::string> words = {"create", "--bundle", bundle, "--no-pivot"};
@@ -72,8 +73,8 @@ class OciCli final : public OciRuntime {
     std::vector<std::string> words = logging(*dir);
     words.insert(words.end(), {"start", id});
     const std::string doing = "start container " + id;
-    const auto output =
-        co_await run_command(reaper_, engine_, clock_, command(std::move(words)), {}, settings_.time_limit);
+    Command run = co_await command(std::move(words));
+    const auto output = co_await run_command(reaper_, engine_, clock_, std::move(run), {}, settings_.time_limit);
     if (!output) co_return output.error().within(doing);
     if (output->status.as_shell() != 0) co_return failure(doing, output->status, *dir);
     co_return Result<>();
@@ -109,13 +110,23 @@ class OciCli final : public OciRuntime {
     return {"--log", dir.file("log"), "--log-format", "json"};
   }
 
-  Command command(std::vector<std::string> words) const {
+  io::Task<Command> command(std::vector<std::string> words) {
+    co_await seal();
     Command made;
+    made.program = program_ ? program_->get() : -1;
     made.argv.push_back(settings_.binary);
     made.argv.insert(made.argv.end(), std::make_move_iterator(words.begin()), std::make_move_iterator(words.end()));
     made.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR=/run"};
     made.cwd = "/";
-    return made;
+    co_return made;
+  }
+
+  /// Once; who comes while it is done goes by the path.
+  io::Task<> seal() {
+    if (std::exchange(seal_tried_, true)) co_return;
+    std::function<Result<std::optional<io::Fd>>()> job = [path = settings_.binary] { return seal_program(path); };
+    auto sealed = co_await offload_.call<std::optional<io::Fd>>(std::move(job));
+    if (sealed) program_ = std::move(*sealed);
   }
 
   /// create and exec: the process's stdio, its pid file, and its terminal over a console socket.
@@ -140,7 +151,7 @@ class OciCli final : public OciRuntime {
     }
     words.push_back(id);
 
-    Command run = command(std::move(words));
+    Command run = co_await command(std::move(words));
     run.in = stdio.in;
     run.out = stdio.out;
     run.err = stdio.err;
@@ -178,7 +189,7 @@ class OciCli final : public OciRuntime {
 
   /// An invocation that reports by what it prints.
   io::Task<Result<>> plain(std::string doing, std::vector<std::string> words, std::string input) {
-    Command run = command(std::move(words));
+    Command run = co_await command(std::move(words));
     const auto output =
         co_await run_command(reaper_, engine_, clock_, std::move(run), std::move(input), settings_.time_limit);
     if (!output) co_return output.error().within(doing);
@@ -196,14 +207,17 @@ class OciCli final : public OciRuntime {
   Reaper& reaper_;
   io::Engine& engine_;
   io::Clock& clock_;
+  io::Offload& offload_;
   OciCliSettings settings_;
+  std::optional<io::Fd> program_;
+  bool seal_tried_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<OciRuntime> make_oci_cli(Reaper& reaper, io::Engine& engine, io::Clock& clock,
+std::unique_ptr<OciRuntime> make_oci_cli(Reaper& reaper, io::Engine& engine, io::Clock& clock, io::Offload& offload,
                                          OciCliSettings settings) {
-  return std::make_unique<OciCli>(reaper, engine, clock, std::move(settings));
+  return std::make_unique<OciCli>(reaper, engine, clock, offload, std::move(settings));
 }
 
 std::string find_oci_runtime() {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "runtime/oci_runtime.h"
-#include "stdio/io/clock.h"
+#include "stdio/io/offload.h"
 
 namespace gcs::runtime {
 
@@ -13,8 +13,10 @@ struct OciCliSettings {
   std::chrono::milliseconds time_limit{60 * 1000};  ///< for one invocation
 };
 
-/// Drives `crun` or `runc` by its command line, which the two share.
-std::unique_ptr<OciRuntime> make_oci_cli(Reaper& reaper, io::Engine& engine, io::Clock& clock, OciCliSettings settings);
+/// Drives `crun` or `runc` by its command line, which the two share. From its first use on a small one is executed from
+/// memory (sealed_program.h).
+std::unique_ptr<OciRuntime> make_oci_cli(Reaper& reaper, io::Engine& engine, io::Clock& clock, io::Offload& offload,
+                                         OciCliSettings settings);
 
 /// The first of crun and runc on PATH; empty when there is none.
 std::string find_oci_runtime();

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "runtime/oci_cli.h"
+#include "runtime/sealed_program.h"
 #include "tests/support/loop.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -41,7 +42,7 @@ struct Bench {
     settings.binary = binary;
     settings.scratch_dir = dir / "scratch";
     settings.time_limit = limit;
-    oci = runtime::make_oci_cli(reaper, loop.engine(), loop.clock(), settings);
+    oci = runtime::make_oci_cli(reaper, loop.engine(), loop.clock(), offload, settings);
   }
 
   Result<runtime::StartedProcess> create(bool terminal = false) {
@@ -62,6 +63,7 @@ struct Bench {
 
   TempDir dir;
   Loop loop;
+  io::Offload offload{loop.executor(), loop.clock()};
   runtime::Reaper reaper{loop.engine()};
   std::unique_ptr<runtime::OciRuntime> oci;
   std::optional<Running<Done>> reaping;
@@ -104,6 +106,32 @@ TEST_CASE("runtime: a binary that is missing is an error that names it") {
   CHECK_FALSE(bench.loop.run(bench.oci->kill("c1", SIGTERM, false)));
   CHECK_FALSE(bench.loop.run(bench.oci->remove("c1", true)));
   CHECK(bench.clean());
+}
+
+TEST_CASE("runtime: a small program is copied at its first use, and a later change of its file is not seen") {
+  Bench bench("");
+  std::filesystem::copy_file("/bin/true", bench.dir / "crun");
+  bench.use(bench.dir / "crun", 20s);
+  CHECK(bench.loop.run(bench.oci->kill("c1", SIGTERM, false)));
+  std::filesystem::remove(bench.dir / "crun");
+  CHECK(bench.loop.run(bench.oci->kill("c1", SIGTERM, false)));
+  CHECK(bench.clean());
+}
+
+TEST_CASE("sealed program: a copy that nobody can change, of small ELF files only") {
+  const TempDir dir;
+  std::filesystem::copy_file("/bin/true", dir / "true");
+  const auto sealed = runtime::seal_program(dir / "true");
+  REQUIRE(sealed);
+  CHECK(::fcntl(sealed->get(), F_GET_SEALS) == (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+  CHECK(std::filesystem::file_size("/proc/self/fd/" + std::to_string(sealed->get())) ==
+        std::filesystem::file_size("/bin/true"));
+  std::filesystem::resize_file(dir / "true", (2 << 20) + 1);
+  CHECK_FALSE(runtime::seal_program(dir / "true"));
+  test::put_file(dir / "script", "#!/bin/sh\n");
+  CHECK_FALSE(runtime::seal_program(dir / "script"));
+  CHECK_FALSE(runtime::seal_program(dir / "absent"));
+  CHECK_FALSE(runtime::seal_program(dir.path()));
 }
 
 TEST_CASE("runtime: one that hangs is killed when its time is over") {
