@@ -1,6 +1,6 @@
 #!/bin/sh
 # A counter runs on while its VM moves between two hosts, and back. Both hosts are this guest; the VM is a guest of its own.
-. /shims.sh
+. "$STAGE/shims.sh"
 uptime_s() { cut -d' ' -f1 /proc/uptime; }
 say() { printf '\n[%6s s] %s\n' "$(uptime_s)" "$*"; }
 off() {
@@ -24,10 +24,9 @@ move() {
   sed 's/^/  /' /run/move
 }
 
-load_vhost
 mkdir -m 700 /run/io
 say "host A goes on with a VM that was saved at home: its agent finds a new host, and dials"
-shim a --state /saved/state
+shim a
 until_true 900 is_state a live || off "the agent does not come"
 say "host A starts two containers in it: one counts, one answers what it is told"
 container a count -- sh -c "$count" || off "no counter"

@@ -1,9 +1,8 @@
 #!/bin/sh
 # A VM with containers that moves between two hosts, in a guest that is both: each line is a claim. The vsock device is real
 # here, and so is its reset: whatever the agent had connected breaks with every move.
-. /shims.sh
-. /claims
-load_vhost
+. "$STAGE/shims.sh"
+. "$STAGE/claims"
 mkdir -m 700 /run/io
 goes_on() { now=$(counted count); until_true 600 counted_more_than count $((now + 10)); }
 echoes() { echo "$1" >&3; until_true 600 grep -q "<$1>" /run/io/echo.out; }
@@ -11,7 +10,7 @@ types() { echo "echo t$1" >&4; until_true 600 grep -q "^t$1" /run/io/tty.out; }
 alive() { goes_on && echoes "$1" && types "$1" && echo "a count, an echo and a terminal"; }
 exits_of() { for id in "$@"; do gcs-host wait "/run/$at.sock" "$id"; printf '%s ' $?; done; }
 
-shim a --state /saved/state; a=$shim
+shim a; a=$shim
 until_true 900 is_state a live
 holds "a saved VM goes on, and its agent comes over vsock" live "$(state a)"
 shim b --incoming; b=$shim
@@ -70,7 +69,7 @@ kill -TERM $a; wait $a
 holds "a shim ends in order" 0 $?
 kill -TERM $b; wait $b
 holds "and so does the one with the VM" "0 " "$? $(pidof qemu-system-x86_64)"
-rm -f /dev/shm/memory /run/io/*
+rm -f /dev/shm/gcs-vm /run/io/*
 
-[ ! -e /move_memory.sh ] || . /move_memory.sh
+. "$STAGE/move_memory.sh"
 conclude "two hosts" /run/a.log /run/b.log /run/a.console /run/b.console /run/out

@@ -1,7 +1,7 @@
 # Sourced by move.sh: a VM whose memory is no file and is sent, slowly, so that there is time for what goes wrong in mid-copy.
 mkdir -p /run/saved
-sed 's/"MemoryFile":"[^"]*",//' /saved/vm.json >/run/saved/vm.json
-vm=/run/saved/vm.json
+sed 's/"MemoryFile":"[^"]*",//' "$STAGE/vm.json" >/run"$STAGE/vm.json"
+vm=/run"$STAGE/vm.json"
 sending() { grep -q 'MiB sent' /run/out; }
 # interrupted NAME COMMAND...   a move to b that COMMAND interrupts in mid-copy; leaves its status in $status
 interrupted() {
@@ -18,7 +18,7 @@ kill_destination() {
 }
 take_back() { kill -INT $move; }
 
-shim a --state /saved/state --bandwidth 4m; a=$shim
+shim a --bandwidth 4m; a=$shim
 until_true 900 is_state a live
 first=$(pidof qemu-system-x86_64)
 shim b --incoming --bandwidth 4m; b=$shim

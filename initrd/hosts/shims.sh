@@ -1,16 +1,13 @@
-# Sourced by scenes that run in a guest which is two hosts (nested/hosts): shims whose VM is the saved one, or comes from
-# another. All of them share /run/io, where the streams of containers are files.
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+# Sourced by scenes with two hosts: shims whose VM boots on its host, or comes from another. All of them share /run/io, where
+# the streams of containers are files.
+export PATH=$STAGE/bin:/sbin:/usr/sbin:/bin:/usr/bin
+vm=$STAGE/vm.json
 
-load_vhost() { while read -r module; do insmod "/modules/vhost/$module" 2>/dev/null; done </modules/vhost/order; }
-
-vm=/saved/vm.json
-
-# shim NAME [FLAG...]   leaves its pid in $shim
+# shim NAME [FLAG...]   leaves its pid in $shim. Its guests' port P is the socket /run/NAME_P.
 shim() {
   name=$1; shift
-  gcs-host -v -transport vsock serve --ttrpc "/run/$name.sock" --stdio /run/io --console "/run/$name.console" \
-    --vm "$vm" "$@" >"/run/$name.log" 2>&1 &
+  GCS_VHOST_UNIX=/run/$name gcs-host -v -transport "unix:/run/$name" serve --ttrpc "/run/$name.sock" --stdio /run/io \
+    --console "/run/$name.console" --vm "$vm" "$@" >"/run/$name.log" 2>&1 &
   shim=$!
 }
 state() { gcs-host list "/run/$1.sock" 2>/dev/null | head -n 1; }
