@@ -32,6 +32,7 @@ endfunction()
 include(tests/ttrpc/ttrpc.cmake)
 include(tests/host/host.cmake)
 include(tests/migration/migration.cmake)
+include(tests/vhost/vhost.cmake)
 
 # Real containers on the Unix-socket bench, in private namespaces: this build, and what ships (tests/run builds both).
 set(bench ${CMAKE_SOURCE_DIR}/tests/in-namespaces)
@@ -75,6 +76,9 @@ add_test(NAME vm_storage COMMAND ${CMAKE_SOURCE_DIR}/tests/vm storage)
 add_test(NAME vm_main_uring COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=uring)
 add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
 set_tests_properties(vm_machine vm_restore vm_storage vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
+
+add_test(NAME vm_move COMMAND ${CMAKE_SOURCE_DIR}/tests/vm move)
+set_tests_properties(vm_move PROPERTIES LABELS "vm;migration" TIMEOUT 600 RUN_SERIAL ON SKIP_RETURN_CODE 77)
 
 include(tests/bench/bench.cmake)
 include(tests/chaos/chaos.cmake)

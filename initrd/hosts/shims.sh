@@ -7,7 +7,7 @@ vm=$STAGE/vm.json
 shim() {
   name=$1; shift
   GCS_VHOST_UNIX=/run/$name gcs-host -v -transport "unix:/run/$name" serve --ttrpc "/run/$name.sock" --stdio /run/io \
-    --console "/run/$name.console" --vm "$vm" "$@" >"/run/$name.log" 2>&1 &
+    --console "/run/$name.console" --vm "$vm" "$@" >"/run/$name.log" 2>&1 3>&- 4>&- &
   shim=$!
 }
 state() { gcs-host list "/run/$1.sock" 2>/dev/null | head -n 1; }
@@ -31,6 +31,6 @@ counted_more_than() { [ "$(counted "$1")" -gt "$2" ]; }
 
 # tally FILE   "LAST LOST DOUBLED": the last number, and the bytes that are missing before it or are there again
 tally() {
-  awk '/^[0-9]{7}$/ { n = $0 + 0; if (!(n in seen)) { seen[n]; kinds++ } if (n > last) last = n } { bytes += length($0) + 1 }
+  awk 'length($0) == 7 { n = $0 + 0; if (!(n in seen)) { seen[n]; kinds++ } if (n > last) last = n } { bytes += length($0) + 1 }
     END { lost = (last + 1 - kinds) * 8; print last, lost, bytes + lost - (last + 1) * 8 }' "$1"
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
-# A counter runs on while its VM moves between two hosts, and back. Both hosts are this guest; the VM is a guest of its own.
+# A counter runs on while its VM moves between two hosts, and back (hosts/run).
 . "$STAGE/shims.sh"
-uptime_s() { cut -d' ' -f1 /proc/uptime; }
-say() { printf '\n[%6s s] %s\n' "$(uptime_s)" "$*"; }
+begun=$(date +%s%N)
+say() { printf '\n[%5.1f s] %s\n' "$(($(date +%s%N) - begun))e-9" "$*"; }
 off() {
   printf '\nOFF: %s\n' "$*"
   tail -n 20 /run/a.log /run/b.log /run/a.console /run/b.console 2>/dev/null | cut -c1-200
@@ -25,7 +25,7 @@ move() {
 }
 
 mkdir -m 700 /run/io
-say "host A goes on with a VM that was saved at home: its agent finds a new host, and dials"
+say "host A boots a VM; its agent dials host A"
 shim a
 until_true 900 is_state a live || off "the agent does not come"
 say "host A starts two containers in it: one counts, one answers what it is told"

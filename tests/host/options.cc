@@ -29,7 +29,6 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   serve --ttrpc SOCK           a shim whose VM can move: bridge, containers, the Migration service
       --stdio DIR              their streams are the files ID.in, ID.out, ID.err there (default: here)
       --vm FILE --console FILE its VM is a QEMU as this document says, and its console; else it is somebody else's
-      --state FILE             the QEMU does not boot, but goes on with what one has saved there
       --bandwidth N[k|m|g]     how many bytes a second it sends when the VM moves
       --incoming               the VM comes from another shim, of the same kind
   start [FLAGS of run] SOCK ID CMD…           a container of that shim
@@ -188,7 +187,6 @@ const std::vector<Flag>& flags() {
       {"serve", "stdio", true, [](O& o, S v) { return store(o.stdio, v); }},
       {"serve", "vm", true, [](O& o, S v) { return store(o.vm, v); }},
       {"serve", "console", true, [](O& o, S v) { return store(o.console, v); }},
-      {"serve", "state", true, [](O& o, S v) { return store(o.state, v); }},
       {"serve", "bandwidth", true, set_bandwidth},
       {"migrate", "cancel-at", true, [](O& o, S v) { return store(o.cancel_at, v); }},
       {"serve", "incoming", false, [](O& o, S) { return turn(o.incoming, true); }},
@@ -272,8 +270,7 @@ Result<> positionals(Arguments& arguments, Options& options) {
   }
   if (options.ttrpc.empty() && (options.incoming || !options.vm.empty()))
     return bad("--vm and --incoming go with --ttrpc");
-  if (options.vm.empty() && (!options.state.empty() || options.bandwidth != 0))
-    return bad("--state and --bandwidth go with --vm");
+  if (options.vm.empty() && options.bandwidth != 0) return bad("--bandwidth goes with --vm");
   const bool creates = command == "run" || command == "start";
   if (creates && options.container.layers.empty()) return bad(command + " wants at least one --layer");
   if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");

@@ -30,7 +30,6 @@ struct Options {
   bool incoming = false;             ///< of that: the VM is yet to come from another
   std::string vm;                    ///< of that: the document of a QEMU VM; empty: the guest is somebody else's to run
   std::string console;               ///< of that VM: a file for its first serial port
-  std::string state;                 ///< of that VM: a file to go on from, where it does not boot
   uint64_t bandwidth = 0;            ///< of that VM's move, in bytes a second; 0: QEMU's own choice
   std::string cancel_at;             ///< the phase at which `migrate` gives up; empty: none
   std::vector<std::string> sockets;  ///< shims that `migrate` and their clients ask

@@ -107,7 +107,6 @@ struct Machine {
   std::unique_ptr<StandingVm> standing;
   std::unique_ptr<QemuVm> qemu;
   QemuConfig config;
-  std::string state;
 
   Vm& vm() {
     if (qemu) return *qemu;
@@ -117,8 +116,7 @@ struct Machine {
   /// Nothing where somebody else runs the guest.
   io::Task<Result<>> start() {
     if (!qemu) co_return Result<>();
-    if (state.empty()) co_return co_await qemu->start(config);
-    co_return co_await qemu->load(config, state);
+    co_return co_await qemu->start(config);
   }
 };
 
@@ -135,7 +133,6 @@ Result<Machine> machine_of(Program& program) {
   auto config = from_document(text);
   if (!config) return config.error().within(options.vm);
   machine.config = std::move(*config);
-  machine.state = options.state;
   QemuPlace place;
   place.console = options.console;
   place.max_bandwidth = options.bandwidth;

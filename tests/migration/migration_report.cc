@@ -52,7 +52,17 @@ void Report::progress(const Step& step) {
   in_place_ = true;
 }
 
+/// The guest's first answer after the blackout is what the destination's resume waits for.
+void Report::note(const Step& step) {
+  if (step.source) return;
+  if (step.kind == Step::Kind::event && step.event.notification().phase() == PHASE_BLACKOUT_EXITED)
+    resumed_ = clock_.now();
+  if (step.kind == Step::Kind::called && step.call == "FinalizeSandbox" && resumed_)
+    answered_ = clock_.now() - *resumed_;
+}
+
 void Report::show(const Step& step) {
+  note(step);
   switch (step.kind) {
     case Step::Kind::called: return line(step.source, step.call);
     case Step::Kind::event: return line(step.source, text_of(step.event.notification()));
@@ -67,7 +77,9 @@ void Report::conclude(const Outcome& outcome) {
     return;
   }
   const std::string blackout = outcome.blackout_ms ? std::to_string(*outcome.blackout_ms) + " ms" : "unknown";
-  std::printf("moved, blackout %s\n", blackout.c_str());
+  std::printf("moved, blackout %s", blackout.c_str());
+  if (answered_) std::printf(", the guest answers requests %.0f ms after it", seconds(*answered_) * 1000);
+  std::printf("\n");
   if (!outcome.failure.empty()) std::printf("but: %s\n", outcome.failure.c_str());
 }
 

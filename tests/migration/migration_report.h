@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "stdio/io/clock.h"
@@ -16,6 +17,7 @@ class Report {
   void conclude(const Outcome& outcome);
 
  private:
+  void note(const Step& step);
   void line(bool source, const std::string& what);
   void progress(const Step& step);
 
@@ -25,6 +27,8 @@ class Report {
   io::Clock::TimePoint begun_;
   io::Clock::TimePoint asked_;
   uint64_t transferred_ = 0;
+  std::optional<io::Clock::TimePoint> resumed_;
+  std::optional<io::Clock::Duration> answered_;
 };
 
 }  // namespace gcs::migration

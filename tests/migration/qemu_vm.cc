@@ -70,39 +70,6 @@ io::Task<Result<>> QemuVm::start(QemuConfig config) {
   co_return started;
 }
 
-io::Task<Result<>> QemuVm::load(QemuConfig config, std::string state) {
-  if (state_ != State::none) co_return Error(Errc::wrong_state, "there is a VM already");
-  io::Fd file(::open(state.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) co_return sys_error("the VM's state " + state);
-  const auto launched = co_await launch(std::move(config), true);
-  if (!launched) co_return launched;
-  side_ = Side::destination;
-  const auto loaded = co_await load_state(std::move(file));
-  if (!loaded) {
-    co_await clear();
-    co_return loaded.error().within("the VM's state " + state);
-  }
-  state_ = State::running;
-  side_ = Side::source;
-  co_return Result<>();
-}
-
-/// The memory is in the file, so for this once QEMU has to take it in.
-io::Task<Result<>> QemuVm::load_state(io::Fd file) {
-  const Operation operation(*this);
-  cancelled_ = false;
-  migration_.clear();
-  const std::vector<std::pair<std::string, bool>> taken_in = {{kSharedMemoryStays, false}};
-  const std::vector<std::pair<std::string, bool>> left_out = {{kSharedMemoryStays, !config_.memory_file.empty()}};
-  auto done = co_await set_capabilities(taken_in);
-  if (done) done = co_await move(std::move(file));
-  if (done) done = co_await set_capabilities(left_out);
-  if (!done) co_return done;
-  const auto running = co_await qmp_->execute("cont");
-  if (!running) co_return co_await explained(running.error());
-  co_return Result<>();
-}
-
 io::Task<Result<>> QemuVm::create(std::string document) {
   if (state_ != State::none) co_return Error(Errc::wrong_state, "there is a VM already");
   auto described = from_document(document);

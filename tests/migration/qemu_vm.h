@@ -52,10 +52,6 @@ class QemuVm final : public Vm {
   /// Boots a VM. Errors: QEMU's own last line, where it cannot start; nothing is left of it then.
   io::Task<Result<>> start(QemuConfig config);
 
-  /// Goes on with a VM that QEMU has saved to the file `state`, memory and all: a memory file of `config` is written
-  /// over. Errors: those of start(), and what QEMU says of the state.
-  io::Task<Result<>> load(QemuConfig config, std::string state);
-
   io::Task<Result<VmProperties>> properties();
 
   /// -1 without a process.
@@ -82,7 +78,6 @@ class QemuVm final : public Vm {
   io::Task<Result<>> launch(QemuConfig config, bool incoming);
   io::Task<Result<>> prepare();
   io::Task<Result<>> set_capabilities(std::vector<std::pair<std::string, bool>> wanted);
-  io::Task<Result<>> load_state(io::Fd file);
   io::Task<Result<>> explained(Error seen);
   io::Task<Result<>> move(io::Fd transport);
   io::Task<Result<>> follow();
