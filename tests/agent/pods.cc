@@ -83,6 +83,7 @@ void check_back_to(const Holdings& before, Stage& stage) {
   CHECK(after.children == before.children);
   CHECK(after.mounts == before.mounts);
   CHECK(after.cgroups == before.cgroups);
+  CHECK(after.namespaces == before.namespaces);
 }
 
 /// Nothing of a container but what its layers had there, which are the host's to remove.

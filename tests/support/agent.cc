@@ -11,6 +11,7 @@
 #include <csignal>
 #include <ctime>
 #include <filesystem>
+#include <set>
 
 #include "stdio/io/fd.h"
 
@@ -44,6 +45,19 @@ size_t directories_below(const std::string& directory) {
     if (entry->is_directory(error) && !entry->is_symlink(error)) ++found;
   }
   return found;
+}
+
+size_t namespaces_in_use() {
+  std::set<std::string> found;
+  std::error_code error;
+  for (const auto& process : std::filesystem::directory_iterator("/proc", error)) {
+    std::error_code gone;  // what is no process, or has ended just now
+    for (const auto& link : std::filesystem::directory_iterator(process.path() / "ns", gone)) {
+      const auto target = std::filesystem::read_symlink(link.path(), gone);
+      if (!gone) found.insert(target.string());
+    }
+  }
+  return found.size();
 }
 
 std::string text_of(const std::string& path) {
@@ -103,6 +117,7 @@ Holdings Agent::holdings() const {
   holdings.children = static_cast<size_t>(std::ranges::count(children, ' '));
   holdings.mounts = static_cast<size_t>(std::ranges::count(mount_table, '\n'));
   holdings.cgroups = directories_below("/sys/fs/cgroup");
+  holdings.namespaces = namespaces_in_use();
   return holdings;
 }
 

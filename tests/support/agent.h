@@ -34,6 +34,7 @@ struct Holdings {
   size_t children = 0;  ///< zombies too
   size_t mounts = 0;
   size_t cgroups = 0;
+  size_t namespaces = 0;  ///< of all kinds, that any process is in
   bool operator==(const Holdings&) const = default;
 };
 
