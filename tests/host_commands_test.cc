@@ -270,6 +270,57 @@ TEST_CASE("modify: the request and resource types and the settings go to the gue
   CHECK(host::parse_options({"run", "--layer", "/l", "--network", "n", "true"})->container.network == "n");
 }
 
+TEST_CASE("run --sandbox, --pod: a workload names its pod, joins the sandbox's namespaces, and has what is mounted") {
+  const auto sandbox = host::parse_options({"run", "--name", "p", "--sandbox", "--layer", "/l", "sleep"});
+  REQUIRE(sandbox);
+  const auto first = host::oci_spec(sandbox->container);
+  CHECK(first["annotations"]["io.kubernetes.cri.container-type"] == "sandbox");
+  CHECK(first["annotations"]["io.kubernetes.cri.sandbox-id"] == "p");
+  CHECK(first["annotations"]["io.microsoft.cri.skip-pod-networking"] == "true");
+
+  auto workload = host::parse_options({"run", "--pod", "p", "--layer", "/l", "--mount", "sandbox://v,/shared",
+                                       "--mount", "/disk,/data,ro", "--annotation", "a.b/c=d=e", "cat"});
+  REQUIRE(workload);
+  workload->container.sandbox_pid = 7;
+  const auto second = host::oci_spec(workload->container);
+  CHECK(second["annotations"]["io.kubernetes.cri.container-type"] == "container");
+  CHECK(second["annotations"]["io.kubernetes.cri.sandbox-id"] == "p");
+  CHECK(second["annotations"]["a.b/c"] == "d=e");
+  CHECK_FALSE(second.contains("windows"));
+  const auto& mounts = second["mounts"];
+  REQUIRE(mounts.size() == first["mounts"].size() + 2);
+  CHECK(mounts[mounts.size() - 2]["source"] == "sandbox://v");
+  CHECK(mounts.back()["destination"] == "/data");
+  CHECK(mounts.back()["options"] == nlohmann::json({"rbind", "ro"}));
+  std::string joined;
+  for (const auto& entry : second["linux"]["namespaces"]) joined += entry.value("path", "own") + " ";
+  CHECK(joined == "own /proc/7/ns/ipc /proc/7/ns/uts own /proc/7/ns/net ");
+}
+
+TEST_CASE("run --pod: the guest is asked for the sandbox's process first") {
+  Bench bench;
+  Keyboard keyboard;
+  auto options = bench.options({"echo"});
+  options.container.pod = "p";
+  REQUIRE(bench.loop.run(host::run_container(bench.host, options, keyboard.caller())));
+  const auto& asked = bench.service.asked();
+  const auto query = std::find(asked.begin(), asked.end(), "GetProperties");
+  REQUIRE(query != asked.end());
+  CHECK(std::find(query, asked.end(), "Create") != asked.end());
+}
+
+TEST_CASE("run --sandbox, --pod: what contradicts itself, or says half of it, is refused") {
+  using Words = std::vector<std::string>;
+  for (const Words& flags : {Words{"--sandbox", "--pod", "p"}, Words{"--pod", "p", "--network", "n"},
+                             Words{"--mount", "/only"}, Words{"--mount", ",/to"}, Words{"--annotation", "k"}}) {
+    Words words = {"run", "--layer", "/l"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.push_back("true");
+    CAPTURE(flags.front());
+    CHECK_FALSE(host::parse_options(words));
+  }
+}
+
 TEST_CASE("poweroff: it is done when the guest is gone, for there is no answer") {
   Bench bench;
   auto options = bench.options({});

@@ -1,30 +1,10 @@
 #!/bin/sh
 # The main job, seen from the host: this runs in the VM beside the agent, over vsock loopback, with gcs-host as the host.
 # Each step says what it expects; the first that is off ends the scene with status 1.
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
-
-uptime_s() { cut -d' ' -f1 /proc/uptime; }
-say() { printf '\n[%6s s] %s\n' "$(uptime_s)" "$*"; }
-off() {
-  printf '\nOFF: %s\n-- the agent says:\n' "$*"
-  tail -n 20 /run/gcs.log
-  exit 1
-}
-# expect WHAT WANTED GOT
-expect() { if [ "$2" = "$3" ]; then echo "  $1: $3"; else off "$1: wanted \"$2\", got \"$3\""; fi; }
-# until_true SECONDS COMMAND...   waits for something that another process brings about
-until_true() {
-  left=$(($1 * 20)); shift
-  until "$@"; do
-    left=$((left - 1)); [ $left -gt 0 ] || return 1
-    sleep 0.05
-  done
-}
+. /words.sh
 
 say "the VM is up: Linux $(uname -r), $(grep -c ^processor /proc/cpuinfo) processors; now the host listens"
-gcs-host -transport vsock serve >/run/host.log 2>&1 &
-host=$!
-until_true 20 test -S /run/gcs-host/control || off "gcs-host does not serve: $(cat /run/host.log)"
+host_serves
 release=$(gcs-host uvm uname -r) || off "no answer from the agent"
 say "negotiated; a process of the VM itself tells its kernel"
 expect "uname -r" "$(uname -r)" "$release"
@@ -108,8 +88,4 @@ echo "  numbers seen by both, at the seam: $(tail -c $((seen - offset)) /run/bef
 expect "state left" "" "$(ls /run/counter 2>/dev/null)"
 expect "mounts left" 0 "$(grep -c /run/gcs/c/counter /proc/mounts)"
 
-say "power-off, by the host"
-echo "gcs.run: exit 0"
-gcs-host -transport vsock poweroff
-sleep 10
-off "the VM is still there"
+power_off -transport vsock

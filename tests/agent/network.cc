@@ -1,15 +1,13 @@
-// Network adapters, hot-added as a hypervisor would: a veth end that the VMBus tree in sysfs names by its GUID.
+// Network adapters of standalone containers, hot-added as a hypervisor would.
 
 #include <doctest/doctest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "tests/agent/stage.h"
+#include "tests/agent/network_stage.h"
 #include "tests/host/call.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,72 +18,7 @@ using host::Message;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
-constexpr const char* kFirst = "f3a9e1b0-6a1c-4c55-9d0e-0a2b3c4d5e6f";
-constexpr const char* kSecond = "0b1c2d3e-6a1c-4c55-9d0e-0a2b3c4d5e6f";
-constexpr const char* kThird = "aaaaaaaa-6a1c-4c55-9d0e-0a2b3c4d5e6f";
 constexpr const char* kNobody = "00000000-6a1c-4c55-9d0e-0a2b3c4d5e6f";
-constexpr const char* kPod = "df0b813f-28c4-4224-837f-de2dcdc2dd85";
-
-std::string sh(const std::string& command) {
-  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  char chunk[4096];
-  while (const size_t n = std::fread(chunk, 1, sizeof chunk, pipe)) text.append(chunk, n);
-  CHECK_MESSAGE(::pclose(pipe) == 0, command << ": " << text);
-  return text;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-/// Adapters as the hypervisor adds and removes them. The ends at the host have 10.77.<n>.1 and fd77:<n>::1.
-class Hypervisor {
- public:
-  Hypervisor() {
-    REQUIRE(::mount("tmpfs", "/sys/bus", "tmpfs", 0, nullptr) == 0);  // sysfs itself takes no directories
-    test::put_dir(kDevices);
-  }
-  ~Hypervisor() {
-    for (int number = 0; number < 10; ++number) unplug(number);
-    ::umount2("/sys/bus", MNT_DETACH);
-  }
-  Hypervisor(const Hypervisor&) = delete;
-  Hypervisor& operator=(const Hypervisor&) = delete;
-
-  void plug(int number, const std::string& guid, const std::string& name) {
-    const std::string n = std::to_string(number);
-    sh("ip link add " + name + " type veth peer name host" + n);
-    sh("ip addr add 10.77." + n + ".1/24 dev host" + n + "; ip -6 addr add fd77:" + n + "::1/64 dev host" + n +
-       " nodad; ip link set host" + n + " up");
-    test::put_dir(kDevices + guid + "/net/" + name);
-  }
-  void unplug(int number) {
-    const std::string name = "host" + std::to_string(number);
-    if (test::exists("/sys/class/net/" + name)) sh("ip link del " + name);
-  }
-
- private:
-  const std::string kDevices = "/sys/bus/vmbus/devices/";
-};
-
-json adapter(int number, const char* guid) {
-  const std::string n = std::to_string(number);
-  return {{"NamespaceID", kPod},
-          {"ID", guid},
-          {"MacAddress", "00-15-5D-01-02-03"},
-          {"DNSSuffix", "Pod" + n + ".test,b.test"},
-          {"DNSServerList", "10.77." + n + ".1"},
-          {"EncapOverhead", 50},
-          {"IPConfigs",
-           {{{"IPAddress", "10.77." + n + ".2"}, {"PrefixLength", 24}},
-            {{"IPAddress", "fd77:" + n + "::2"}, {"PrefixLength", 64}}}},
-          {"Routes",
-           {{{"NextHop", "10.77." + n + ".1"}, {"DestinationPrefix", "0.0.0.0/0"}},
-            {{"NextHop", "fd77:" + n + "::1"}, {"DestinationPrefix", "::/0"}}}},
-          {"PolicyBasedRouting", true}};
-}
 
 /// The machine as an image with a DHCP client, and a server behind the first adapter that leases 10.77.1.20.
 struct DhcpImage {
@@ -110,39 +43,10 @@ struct DhcpImage {
   }
 };
 
-struct NetworkStage : Stage {
-  Result<> modify(const char* type, json settings) {
-    return loop.run(host::modify(host, type, "Network", std::move(settings)));
-  }
-  void add(int number, const char* guid) {
-    const auto added = modify("Add", adapter(number, guid));
-    REQUIRE_MESSAGE(added, added.error().message());
-  }
-  void take_away(const char* guid) {
-    const auto removed = modify("Remove", {{"NamespaceID", kPod}, {"ID", guid}});
-    REQUIRE_MESSAGE(removed, removed.error().message());
-  }
-  void end(const host::ContainerSpec& spec) {
-    REQUIRE(loop.run(host::shut_down(host, spec.id, true)));
-    remove(spec);
-  }
-
-  Hypervisor hypervisor;
-};
-
 host::ContainerSpec in_pod(std::vector<std::string> args = {"sleep", "1000"}) {
   auto spec = busybox(std::move(args));
   spec.network = kPod;
   return spec;
-}
-
-/// What a command of the machine sees in the network of a process.
-std::string seen_by(const host::Process& process, const std::string& command) {
-  return sh("nsenter -n -t " + std::to_string(process.pid()) + " " + command);
-}
-
-std::string file_of(const host::Process& process, const std::string& path) {
-  return test::get_file("/proc/" + std::to_string(process.pid()) + "/root" + path);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -102,6 +103,14 @@ io::Task<Result<>> notified(Host& host, std::string id) {
   co_return Result<>();
 }
 
+/// The init process of a pod's sandbox: the eldest of its processes.
+io::Task<Result<uint32_t>> sandbox_pid(Host& host, std::string pod) {
+  const auto pids = co_await process_ids(host, std::move(pod));
+  if (!pids) co_return pids.error();
+  if (pids->empty()) co_return Error(Errc::wrong_state, "the sandbox has no process");
+  co_return *std::min_element(pids->begin(), pids->end());
+}
+
 /// The end of a container whose init process gave `status`, or of our interest in it.
 io::Task<Result<int>> ended(Host& host, std::string id, Result<int> status) {
   if (!status) {
@@ -176,6 +185,11 @@ io::Task<Result<std::string>> statistics_table(Host& host, std::string container
 io::Task<Result<int>> run_container(Host& host, const Options& options, const Caller& caller) {
   ContainerSpec spec = options.container;
   spec.command = sized(spec.command, caller);
+  if (!spec.pod.empty()) {
+    const auto joined = co_await sandbox_pid(host, spec.pod);
+    if (!joined) co_return joined.error().within("pod " + spec.pod);
+    spec.sandbox_pid = *joined;
+  }
   const auto combined = co_await combine_layers(host, spec);
   if (!combined) co_return combined.error();
   const auto created = co_await create_container(host, spec);

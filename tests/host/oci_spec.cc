@@ -6,7 +6,7 @@
 namespace gcs::host {
 namespace {
 
-struct Mount {
+struct UsualMount {
   const char* destination;
   const char* type;
   const char* source;
@@ -22,8 +22,18 @@ const std::vector<std::string>& capabilities() {
   return list;
 }
 
-json mounts() {
-  const Mount list[] = {
+json mount_entry(const std::string& destination, const std::string& type, const std::string& source,
+                 const std::vector<std::string>& options) {
+  json entry = json::object();
+  entry["destination"] = destination;
+  entry["type"] = type;
+  entry["source"] = source;
+  entry["options"] = options;
+  return entry;
+}
+
+json mounts(const ContainerSpec& spec) {
+  const UsualMount list[] = {
       {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
       {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
       {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
@@ -31,13 +41,13 @@ json mounts() {
       {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}},
   };
   json all = json::array();
-  for (const Mount& mount : list) {
-    json entry = json::object();
-    entry["destination"] = mount.destination;
-    entry["type"] = mount.type;
-    entry["source"] = mount.source;
-    entry["options"] = mount.options;
-    all.push_back(std::move(entry));
+  for (const UsualMount& mount : list) {
+    all.push_back(mount_entry(mount.destination, mount.type, mount.source, mount.options));
+  }
+  for (const BindMount& mount : spec.mounts) {
+    std::vector<std::string> options = {"rbind"};
+    options.insert(options.end(), mount.options.begin(), mount.options.end());
+    all.push_back(mount_entry(mount.destination, "bind", mount.source, options));
   }
   return all;
 }
@@ -54,6 +64,32 @@ std::string random_guid() {
   const std::string hex = random_hex(32);
   return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
          hex.substr(20);
+}
+
+/// As shims do it: a workload has its sandbox's network, IPC and names, and processes and mounts of its own.
+json namespaces(const ContainerSpec& spec) {
+  json list = json::array();
+  for (const char* type : {"pid", "ipc", "uts", "mount", "network"}) {
+    json entry = json::object();
+    entry["type"] = type;
+    const std::string name = std::string(type) == "network" ? "net" : type;
+    const bool shared = name == "ipc" || name == "uts" || name == "net";
+    if (shared && spec.sandbox_pid != 0) entry["path"] = "/proc/" + std::to_string(spec.sandbox_pid) + "/ns/" + name;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+/// The person's own come last, and win.
+json annotations(const ContainerSpec& spec) {
+  json all = json::object();
+  if (spec.sandbox || !spec.pod.empty()) {
+    all["io.kubernetes.cri.container-type"] = spec.sandbox ? "sandbox" : "container";
+    all["io.kubernetes.cri.sandbox-id"] = spec.sandbox ? spec.id : spec.pod;
+  }
+  if (spec.sandbox && spec.network.empty()) all["io.microsoft.cri.skip-pod-networking"] = "true";
+  for (const auto& [name, text] : spec.annotations) all[name] = text;
+  return all;
 }
 
 }  // namespace
@@ -88,17 +124,16 @@ json oci_spec(const ContainerSpec& spec) {
   oci["root"]["path"] = spec.rootfs();
   if (spec.read_only) oci["root"]["readonly"] = true;
   if (!spec.hostname.empty()) oci["hostname"] = spec.hostname;
-  oci["mounts"] = mounts();
+  oci["mounts"] = mounts(spec);
   json& linux_part = oci["linux"];
-  for (const char* type : {"pid", "ipc", "uts", "mount", "network"}) {
-    json entry = json::object();
-    entry["type"] = type;
-    linux_part["namespaces"].push_back(std::move(entry));
-  }
+  linux_part["namespaces"] = namespaces(spec);
   linux_part["resources"]["cpu"]["shares"] = 1024;
   if (spec.memory_limit != 0) linux_part["resources"]["memory"]["limit"] = spec.memory_limit;
-  // Each container in a network of its own: without one, all would share the namespace "".
-  oci["windows"]["network"]["networkNamespace"] = spec.network.empty() ? random_guid() : spec.network;
+  json notes = annotations(spec);
+  if (!notes.empty()) oci["annotations"] = std::move(notes);
+  // Each container in a network of its own: without one, all would share the namespace "". A workload is in its pod's.
+  if (spec.pod.empty())
+    oci["windows"]["network"]["networkNamespace"] = spec.network.empty() ? random_guid() : spec.network;
   return oci;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/host/options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 
@@ -14,7 +15,9 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   run [FLAGS] [--] CMD…        a container: create, start, attach, delete; exits as it does
       --layer DIR              a layer, as a path in the guest; the topmost first
       -i -t -e K=V -w DIR      input, terminal, environment, working directory
-      --name ID --hostname H --memory N[k|m|g] --ro --network ID
+      --name ID --hostname H --memory N[k|m|g] --ro --network ID --annotation K=V
+      --mount SOURCE,DESTINATION[,ro]   of the guest's, or sandbox://, sandbox-tmp://, hugepages://2M/
+      --sandbox, --pod ID      the sandbox of a pod; a workload of the pod whose sandbox is ID
       --rm (default), --keep   what is left of it afterwards
       --save FILE              what a successor needs (of exec and uvm too): see resume
   exec [-i] [-t] [-e K=V] [-w DIR] ID CMD…    another process in a container
@@ -159,6 +162,27 @@ Result<> set_bandwidth(Options& options, const std::string& value) {
   return {};
 }
 
+Result<> add_annotation(Options& options, const std::string& value) {
+  const size_t equals = value.find('=');
+  if (equals == std::string::npos || equals == 0) return bad("\"" + value + "\" is no K=V");
+  options.container.annotations.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+  return {};
+}
+
+Result<> add_mount(Options& options, const std::string& value) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= value.size();) {
+    const size_t comma = std::min(value.find(',', begin), value.size());
+    parts.push_back(value.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  if (parts.size() < 2 || parts[0].empty() || parts[1].empty()) {
+    return bad("\"" + value + "\" is no SOURCE,DESTINATION");
+  }
+  options.container.mounts.push_back({parts[0], parts[1], {parts.begin() + 2, parts.end()}});
+  return {};
+}
+
 Result<> set_memory(Options& options, const std::string& value) {
   const auto bytes = bytes_of(value);
   if (!bytes) return bytes.error();
@@ -180,6 +204,10 @@ const std::vector<Flag>& flags() {
       {"run start", "hostname", true, [](O& o, S v) { return store(o.container.hostname, v); }},
       {"run start", "memory", true, set_memory},
       {"run start", "network", true, [](O& o, S v) { return store(o.container.network, v); }},
+      {"run", "annotation", true, add_annotation},
+      {"run", "mount", true, add_mount},
+      {"run", "sandbox", false, [](O& o, S) { return turn(o.container.sandbox, true); }},
+      {"run", "pod", true, [](O& o, S v) { return store(o.container.pod, v); }},
       {"run start", "ro", false, [](O& o, S) { return turn(o.container.read_only, true); }},
       {"run", "rm", false, [](O& o, S) { return turn(o.keep, false); }},
       {"run", "keep", false, [](O& o, S) { return turn(o.keep, true); }},
@@ -273,6 +301,10 @@ Result<> positionals(Arguments& arguments, Options& options) {
   if (options.vm.empty() && options.bandwidth != 0) return bad("--bandwidth goes with --vm");
   const bool creates = command == "run" || command == "start";
   if (creates && options.container.layers.empty()) return bad(command + " wants at least one --layer");
+  if (options.container.sandbox && !options.container.pod.empty())
+    return bad("a sandbox is a pod's first container, and no workload of one: --sandbox or --pod");
+  if (!options.container.pod.empty() && !options.container.network.empty())
+    return bad("a workload is in the network of its pod: no --network");
   if (arguments.more()) return bad(command + ": \"" + arguments.peek() + "\" is too much");
   if (!options.save.empty() && !options.socket.empty())
     return bad("what is saved or resumed has a bridge of its own, no -socket");

@@ -1,8 +1,8 @@
 #include "tests/host/replay.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "stdio/io/clock.h"
 #include "stdio/io/deadline.h"
@@ -42,6 +42,25 @@ bool flag_of(const json& object, std::string_view name) {
 json inner_json(const json& object, std::string_view name) {
   auto inner = parse_json(text_of(object, name));
   return inner && inner->is_object() ? std::move(*inner) : json::object();
+}
+
+/// A workload joins the namespaces of its sandbox, whose pid is another one now. False where nothing was to change.
+bool join_live(json& spec, const NumberMap& pids) {
+  constexpr std::string_view kProc = "/proc/";
+  const json* linux_part = member(spec, "linux");
+  const json* namespaces = linux_part != nullptr ? member(*linux_part, "namespaces") : nullptr;
+  if (namespaces == nullptr || !namespaces->is_array()) return false;
+  json live = *namespaces;
+  for (json& entry : live) {
+    const std::string path = text_of(entry, "path");
+    const size_t rest = path.find('/', kProc.size());
+    if (!path.starts_with(kProc) || rest == std::string::npos) continue;
+    const auto known = pids.find(std::strtoll(path.c_str() + kProc.size(), nullptr, 10));
+    if (known != pids.end()) entry["path"] = std::string(kProc) + std::to_string(known->second) + path.substr(rest);
+  }
+  if (live == *namespaces) return false;
+  spec["linux"]["namespaces"] = std::move(live);
+  return true;
 }
 
 }  // namespace
@@ -216,16 +235,20 @@ Result<> Replay::prepare(const TranscriptEntry& entry, json& body) {
     const auto known = pids_.find(recorded);
     if (known != pids_.end()) body["ProcessId"] = known->second;
   }
-  if (entry.type == value(Message::create)) {
-    const std::string container = text_of(body, "ContainerId");
-    discard(client_->watch(container), "a Create that failed before has left it behind");
-    const json config = inner_json(body, "ContainerConfig");
-    const json* spec = member(config, "OciSpecification");
-    const json* process = spec != nullptr ? member(*spec, "process") : nullptr;
-    terminals_[container] = process != nullptr && flag_of(*process, "terminal");
-  }
+  if (entry.type == value(Message::create)) prepare_create(body);
   if (entry.type == value(Message::execute_process)) return open_streams(entry.id, body);
   return {};
+}
+
+void Replay::prepare_create(json& body) {
+  const std::string container = text_of(body, "ContainerId");
+  discard(client_->watch(container), "a Create that failed before has left it behind");
+  json config = inner_json(body, "ContainerConfig");
+  const json* spec = member(config, "OciSpecification");
+  const json* process = spec != nullptr ? member(*spec, "process") : nullptr;
+  terminals_[container] = process != nullptr && flag_of(*process, "terminal");
+  // A config that is no document is played as it was.
+  if (spec != nullptr && join_live(config["OciSpecification"], pids_)) body["ContainerConfig"] = to_text(config);
 }
 
 Result<> Replay::open_streams(int64_t id, json& body) {

@@ -18,8 +18,9 @@ namespace gcs::host {
 ///
 /// A request is sent when everything recorded before it has come about; an answer is awaited where it was recorded, so
 /// that answers of concurrent requests may come in any order. Ports and pids of the recording are replaced by live
-/// ones. A process's outputs are read and closed; its input is fed where its exit is next awaited: a line and the end,
-/// or, on a terminal, some lines. Stop it and join before it goes.
+/// ones, also where a workload's document joins the namespaces of its sandbox. A process's outputs are read and closed;
+/// its input is fed where its exit is next awaited: a line and the end, or, on a terminal, some lines. Stop it and join
+/// before it goes.
 class Replay {
  public:
   Replay(io::Engine& engine, io::Clock& clock, io::TransportName transport);
@@ -48,6 +49,7 @@ class Replay {
   io::Task<Result<json>> in_time(std::string what, io::Task<Result<json>> task);
 
   Result<> prepare(const TranscriptEntry& entry, json& body);
+  void prepare_create(json& body);
   Result<> open_streams(int64_t id, json& body);
   Result<> offer(const std::shared_ptr<Process>& process);
   void drop();
