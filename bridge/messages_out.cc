@@ -1,7 +1,6 @@
 #include "bridge/messages_out.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "bridge/frame.h"
 #include "bridge/json_writer.h"
@@ -36,9 +35,7 @@ std::string properties_text(const Properties& properties, size_t shown) {
     const size_t omitted = properties.process_ids.size() - shown;
     if (omitted > 0) writer.number("ProcessListOmitted", static_cast<int64_t>(omitted));
   }
-  if (properties.metrics != nullptr) {
-    writer.raw("LCOWMetrics", properties.metrics->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  }
+  if (!properties.metrics.empty()) writer.raw("LCOWMetrics", properties.metrics);
   return quote(writer.finish());
 }
 

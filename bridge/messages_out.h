@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +26,7 @@ std::string encode_stacks(std::string_view activity_id, std::string_view stacks)
 
 struct Properties {
   std::vector<uint32_t> process_ids;
-  const nlohmann::json* metrics = nullptr;  ///< LCOWMetrics; null where nobody asked
+  std::string metrics;  ///< LCOWMetrics, as JSON text; empty where nobody asked
 };
 
 /// A process list that does not fit (some 3000 entries) loses whole entries at its end, and `ProcessListOmitted` beside

@@ -1,5 +1,3 @@
-#include <nlohmann/json.hpp>
-
 #include "bridge/messages_container.h"
 #include "bridge/messages_out.h"
 #include "bridge/messages_resource.h"
@@ -90,7 +88,6 @@ io::Task<Payload> get_properties(HandlerContext& context, Body body) {
   const auto container = context.registry.find(request->base.container_id);
   if (!container) co_return container.error();
   bridge::Properties properties;
-  nlohmann::json metrics;
   for (const std::string& type : request->types) {
     if (type == "ProcessList") {
       auto pids = co_await (*container)->pids();
@@ -99,8 +96,7 @@ io::Task<Payload> get_properties(HandlerContext& context, Body body) {
     } else if (type == "Statistics") {
       const auto stats = co_await (*container)->stats();
       if (!stats) co_return stats.error();
-      metrics = runtime::metrics_json(*stats);
-      properties.metrics = &metrics;
+      properties.metrics = runtime::metrics_text(*stats);
     } else {
       log::warn("unknown property type", {{"cid", request->base.container_id}, {"type", type}});
     }

@@ -13,7 +13,8 @@ ResourceTask modify_container_constraints(HandlerContext& context, const bridge:
   if (!settings.is_object() || linux == settings.end() || !linux->is_object()) {
     co_return Error(Errc::malformed, "Request.Settings.Linux is no object");
   }
-  co_return co_await (*container)->update(linux->dump());
+  nlohmann::json resources = *linux;
+  co_return co_await (*container)->update(std::move(resources));
 }
 
 /// After memory was added to the VM: it has no settings.

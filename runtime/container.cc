@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/bundle.h"
+#include "runtime/cgroup_limits.h"
 #include "runtime/cgroup_stats.h"
 #include "runtime/init_program.h"
+#include "runtime/resource_update.h"
 #include "runtime/spec_process.h"
 #include "runtime/stdio_pipes.h"
 #include "runtime/tee_file.h"
@@ -159,8 +161,21 @@ void Container::forget(const ProcessPtr& exec) {
   if (found != execs_.end() && found->second == exec) execs_.erase(found);
 }
 
-io::Task<Result<>> Container::update(std::string resources) {
-  co_return co_await context_.oci.update(id(), std::move(resources));
+io::Task<Result<>> Container::update(nlohmann::json resources) {
+  const auto limits = limits_of(resources);  // what is no number, crun takes for absent
+  if (!limits) co_return limits.error();
+  const bool lifts = lifts_quota(resources);
+  resources = with_period(std::move(resources));
+  const auto updated = co_await context_.oci.update(id(), dump(resources));
+  if (updated || !lifts || context_.cgroups.version() == Cgroups::Version::v2) co_return updated;
+  // An OCI runtime that cannot say -1: the rest by it, and the quota without it.
+  resources = without_quota(std::move(resources));
+  const auto rest = co_await context_.oci.update(id(), dump(resources));
+  if (!rest) co_return rest.error();
+  std::function<Result<>()> lift = [cgroups = context_.cgroups, path = traits_.cgroups_path] {
+    return lift_quota(cgroups, path);
+  };
+  co_return co_await context_.offload.call<void>(std::move(lift));
 }
 
 io::Task<Result<>> Container::remove() {

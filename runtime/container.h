@@ -76,7 +76,8 @@ class Container : public std::enable_shared_from_this<Container> {
   /// What the container's cgroup has used.
   io::Task<Result<CgroupStats>> stats();
 
-  io::Task<Result<>> update(std::string resources);
+  /// Other limits while it runs: OCI linux.resources, of which what is absent stays.
+  io::Task<Result<>> update(nlohmann::json resources);
 
   /// Removes what the runtime and the disk keep of it. `wrong_state` while it runs; afterwards the object is of no use.
   io::Task<Result<>> remove();

@@ -1,113 +1,132 @@
 #include "runtime/metrics.h"
 
-#include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace gcs::runtime {
 namespace {
 
-using Json = nlohmann::json;
-
-void put(Json& object, const std::string& key, uint64_t value) {
-  if (value != 0) object[key] = value;
-}
-
-Json hugetlb_json(const std::vector<CgroupStats::Hugetlb>& all) {
-  Json list = Json::array();
-  for (const CgroupStats::Hugetlb& one : all) {
-    Json entry = Json::object();
-    put(entry, "usage", one.usage);
-    put(entry, "max", one.max);
-    put(entry, "failcnt", one.failcnt);
-    entry["pagesize"] = one.page_size;
-    list.push_back(std::move(entry));
+/// An object whose members stay in the order in which they came.
+class Object {
+ public:
+  void raw(std::string_view name, std::string_view json) {
+    if (!members_.empty()) members_ += ',';
+    members_.append("\"").append(name).append("\":").append(json);
   }
-  return list;
+  void put(std::string_view name, uint64_t value) {
+    if (value != 0) raw(name, std::to_string(value));
+  }
+  std::string text() const { return "{" + members_ + "}"; }
+
+ private:
+  std::string members_;
+};
+
+/// A list of what is JSON already.
+std::string list_of(const std::vector<std::string>& entries) {
+  std::string list;
+  for (const std::string& entry : entries) list.append(list.empty() ? "" : ",").append(entry);
+  return "[" + list + "]";
 }
 
-Json pids_json(const CgroupStats::Pids& pids) {
-  Json out = Json::object();
-  put(out, "current", pids.current);
-  put(out, "limit", pids.limit);
-  return out;
+std::string hugetlb_text(const std::vector<CgroupStats::Hugetlb>& all) {
+  std::vector<std::string> list;
+  for (const CgroupStats::Hugetlb& one : all) {
+    Object entry;
+    entry.put("usage", one.usage);
+    entry.put("max", one.max);
+    entry.put("failcnt", one.failcnt);
+    entry.raw("pagesize", "\"" + one.page_size + "\"");  // of a file's name: "2MB"
+    list.push_back(entry.text());
+  }
+  return list_of(list);
 }
 
-Json cpu_json(const CgroupStats::Cpu& cpu) {
-  Json usage = Json::object();
-  put(usage, "total", cpu.total);
-  put(usage, "kernel", cpu.kernel);
-  put(usage, "user", cpu.user);
-  if (!cpu.per_cpu.empty()) usage["per_cpu"] = cpu.per_cpu;
-  Json throttling = Json::object();
-  put(throttling, "periods", cpu.periods);
-  put(throttling, "throttled_periods", cpu.throttled_periods);
-  put(throttling, "throttled_time", cpu.throttled_time);
-  Json out = Json::object();
-  out["usage"] = std::move(usage);
-  out["throttling"] = std::move(throttling);
-  return out;
+std::string pids_text(const CgroupStats::Pids& pids) {
+  Object out;
+  out.put("current", pids.current);
+  out.put("limit", pids.limit);
+  return out.text();
 }
 
-void put_stat(Json& out, const CgroupStats::MemoryStat& stat, const std::string& prefix) {
-  put(out, prefix + "cache", stat.cache);
-  put(out, prefix + "rss", stat.rss);
-  put(out, prefix + "rss_huge", stat.rss_huge);
-  put(out, prefix + "mapped_file", stat.mapped_file);
-  put(out, prefix + "dirty", stat.dirty);
-  put(out, prefix + "writeback", stat.writeback);
-  put(out, prefix + "pg_pg_in", stat.pg_pg_in);
-  put(out, prefix + "pg_pg_out", stat.pg_pg_out);
-  put(out, prefix + "pg_fault", stat.pg_fault);
-  put(out, prefix + "pg_maj_fault", stat.pg_maj_fault);
-  put(out, prefix + "inactive_anon", stat.inactive_anon);
-  put(out, prefix + "active_anon", stat.active_anon);
-  put(out, prefix + "inactive_file", stat.inactive_file);
-  put(out, prefix + "active_file", stat.active_file);
-  put(out, prefix + "unevictable", stat.unevictable);
+std::string cpu_text(const CgroupStats::Cpu& cpu) {
+  Object usage;
+  usage.put("total", cpu.total);
+  usage.put("kernel", cpu.kernel);
+  usage.put("user", cpu.user);
+  std::vector<std::string> per_cpu;
+  for (const uint64_t one : cpu.per_cpu) per_cpu.push_back(std::to_string(one));
+  if (!per_cpu.empty()) usage.raw("per_cpu", list_of(per_cpu));
+  Object throttling;
+  throttling.put("periods", cpu.periods);
+  throttling.put("throttled_periods", cpu.throttled_periods);
+  throttling.put("throttled_time", cpu.throttled_time);
+  Object out;
+  out.raw("usage", usage.text());
+  out.raw("throttling", throttling.text());
+  return out.text();
 }
 
-void put_entry(Json& out, const char* key, const std::optional<CgroupStats::MemoryEntry>& entry) {
+void put_stat(Object& out, const CgroupStats::MemoryStat& stat, const std::string& prefix) {
+  out.put(prefix + "cache", stat.cache);
+  out.put(prefix + "rss", stat.rss);
+  out.put(prefix + "rss_huge", stat.rss_huge);
+  out.put(prefix + "mapped_file", stat.mapped_file);
+  out.put(prefix + "dirty", stat.dirty);
+  out.put(prefix + "writeback", stat.writeback);
+  out.put(prefix + "pg_pg_in", stat.pg_pg_in);
+  out.put(prefix + "pg_pg_out", stat.pg_pg_out);
+  out.put(prefix + "pg_fault", stat.pg_fault);
+  out.put(prefix + "pg_maj_fault", stat.pg_maj_fault);
+  out.put(prefix + "inactive_anon", stat.inactive_anon);
+  out.put(prefix + "active_anon", stat.active_anon);
+  out.put(prefix + "inactive_file", stat.inactive_file);
+  out.put(prefix + "active_file", stat.active_file);
+  out.put(prefix + "unevictable", stat.unevictable);
+}
+
+void put_entry(Object& out, const char* key, const std::optional<CgroupStats::MemoryEntry>& entry) {
   if (!entry) return;
-  Json object = Json::object();
-  put(object, "limit", entry->limit);
-  put(object, "usage", entry->usage);
-  put(object, "max", entry->max);
-  put(object, "failcnt", entry->failcnt);
-  out[key] = std::move(object);
+  Object object;
+  object.put("limit", entry->limit);
+  object.put("usage", entry->usage);
+  object.put("max", entry->max);
+  object.put("failcnt", entry->failcnt);
+  out.raw(key, object.text());
 }
 
-Json memory_json(const CgroupStats::Memory& memory) {
-  Json out = Json::object();
+std::string memory_text(const CgroupStats::Memory& memory) {
+  Object out;
   put_stat(out, memory.own, "");
-  put(out, "hierarchical_memory_limit", memory.hierarchical_memory_limit);
-  put(out, "hierarchical_swap_limit", memory.hierarchical_swap_limit);
+  out.put("hierarchical_memory_limit", memory.hierarchical_memory_limit);
+  out.put("hierarchical_swap_limit", memory.hierarchical_swap_limit);
   put_stat(out, memory.total, "total_");
   put_entry(out, "usage", memory.usage);
   put_entry(out, "swap", memory.swap);
   put_entry(out, "kernel", memory.kernel);
   put_entry(out, "kernel_tcp", memory.kernel_tcp);
-  return out;
+  return out.text();
 }
 
-Json oom_json(const CgroupStats::OomControl& oom) {
-  Json out = Json::object();
-  put(out, "oom_kill_disable", oom.oom_kill_disable);
-  put(out, "under_oom", oom.under_oom);
-  put(out, "oom_kill", oom.oom_kill);
-  return out;
+std::string oom_text(const CgroupStats::OomControl& oom) {
+  Object out;
+  out.put("oom_kill_disable", oom.oom_kill_disable);
+  out.put("under_oom", oom.under_oom);
+  out.put("oom_kill", oom.oom_kill);
+  return out.text();
 }
 
 }  // namespace
 
-Json metrics_json(const CgroupStats& stats) {
-  Json out = Json::object();
-  if (!stats.hugetlb.empty()) out["hugetlb"] = hugetlb_json(stats.hugetlb);
-  if (stats.pids) out["pids"] = pids_json(*stats.pids);
-  if (stats.cpu) out["cpu"] = cpu_json(*stats.cpu);
-  if (stats.memory) out["memory"] = memory_json(*stats.memory);
-  if (stats.has_blkio) out["blkio"] = Json::object();
-  if (stats.has_rdma) out["rdma"] = Json::object();
-  if (stats.oom) out["memory_oom_control"] = oom_json(*stats.oom);
-  return out;
+std::string metrics_text(const CgroupStats& stats) {
+  Object out;
+  if (!stats.hugetlb.empty()) out.raw("hugetlb", hugetlb_text(stats.hugetlb));
+  if (stats.pids) out.raw("pids", pids_text(*stats.pids));
+  if (stats.cpu) out.raw("cpu", cpu_text(*stats.cpu));
+  if (stats.memory) out.raw("memory", memory_text(*stats.memory));
+  if (stats.has_blkio) out.raw("blkio", "{}");
+  if (stats.has_rdma) out.raw("rdma", "{}");
+  if (stats.oom) out.raw("memory_oom_control", oom_text(*stats.oom));
+  return out.text();
 }
 
 }  // namespace gcs::runtime

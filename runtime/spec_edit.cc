@@ -6,6 +6,7 @@
 
 #include "runtime/held_volumes.h"
 #include "runtime/oci_spec.h"
+#include "runtime/resource_update.h"
 #include "runtime/safe_path.h"
 #include "runtime/spec_devices.h"
 #include "runtime/spec_gpu.h"
@@ -35,12 +36,10 @@ void remove_network_namespace(Json& spec) {
   namespaces = std::move(kept);
 }
 
-/// Hosts send -1 for no limit, which is what a new cgroup has; crun 1.8 writes it as a number out of range.
+/// No limit is what a new cgroup has, and not every OCI runtime can say it (resource_update.h).
 void drop_unlimited_quota(Json& spec) {
-  if (!member(member(member(spec, "linux"), "resources"), "cpu").is_object()) return;
-  Json& cpu = spec["linux"]["resources"]["cpu"];
-  const Json& quota = member(cpu, "quota");
-  if (quota.is_number_integer() && !quota.is_number_unsigned() && quota.get<int64_t>() < 0) cpu.erase("quota");
+  const Json& resources = member(member(spec, "linux"), "resources");
+  if (lifts_quota(resources)) spec["linux"]["resources"]["cpu"].erase("quota");
 }
 
 std::string text_of(const Json& value) {

@@ -262,6 +262,10 @@ TEST_CASE("modify: the request and resource types and the settings go to the gue
   REQUIRE(options);
   CHECK(bench.loop.run(host::answer_command(bench.host, *options)));
   CHECK(bench.service.asked_for("ModifySettings"));
+  const auto of = host::parse_options({"modify", "--of", "c1", "Update", "ContainerConstraints", "{}"});
+  REQUIRE(of);
+  CHECK(bench.loop.run(host::answer_command(bench.host, *of)));
+  CHECK(bench.service.asked_for("ModifySettings c1"));
   auto junk = *options;
   junk.modify.back() = "{";
   CHECK_FALSE(bench.loop.run(host::answer_command(bench.host, junk)));

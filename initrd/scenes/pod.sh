@@ -123,6 +123,15 @@ gcs-host stats clerk >/run/stats || off "no statistics"
 sed 's/^/  /' /run/stats
 grep -q '^limit  *65536 KiB' /run/stats || off "the memory limit of 64 MiB does not show"
 
+say "the till may use a fifth of a processor, then as much as it likes"
+limit_till() { gcs-host modify --of till Update ContainerConstraints '{"Linux":{"cpu":'"$1"'}}' || off "refused: $1"; }
+cpu_limit() { cat /sys/fs/cgroup/pods/shop/till/cpu.max; }
+expect "from the start" "max 100000" "$(cpu_limit)"
+limit_till '{"quota":20000,"period":100000}'
+expect "a quota of 20000" "20000 100000" "$(cpu_limit)"
+limit_till '{"quota":-1}'
+expect "a quota of -1" "max 100000" "$(cpu_limit)"
+
 say "a third one takes more than its 32 MiB"
 container glutton --keep --pod shop --memory 32m --layer /layers/busybox -- tail /dev/zero
 ended glutton 137

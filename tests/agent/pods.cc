@@ -178,6 +178,30 @@ TEST_CASE("pod: cgroups are the pod's and, below it, each container's, with the 
   remove(stage, member);
 }
 
+TEST_CASE("pod: a container's processor time is limited, and no longer limited, while it runs") {
+  Stage stage;
+  Pod pod(stage);
+  const auto update = [&](json cpu) {
+    json body = {{"ContainerId", pod.box.id}};
+    body["Request"] = {{"RequestType", "Update"}, {"ResourceType", "ContainerConstraints"}};
+    body["Request"]["Settings"]["Linux"]["cpu"] = std::move(cpu);
+    return stage.refusal(host::Message::modify_settings, body);
+  };
+  const auto quota = [&pod] {
+    const std::string text = cgroup_file(pod.box.id, pod.box.id, "cpu.cfs_quota_us", "cpu.max");
+    return text.substr(0, text.find_first_of(" \n"));
+  };
+  for (const json& unlimited : {json{{"quota", -1}}, json{{"quota", -1}, {"period", 50000}, {"shares", 300}}}) {
+    CHECK(update({{"quota", 20000}, {"period", 100000}}) == "");
+    CHECK(quota() == "20000");
+    CHECK(update(unlimited) == "");
+    CHECK((quota() == "-1" || quota() == "max"));
+    CHECK(update({{"shares", 512}}) == "");
+    CHECK((quota() == "-1" || quota() == "max"));  // nor does it come back
+  }
+  CHECK(has(update({{"quota", "all"}}), "cpu.quota: not such a number"));
+}
+
 TEST_CASE("pod: one that runs out of memory is killed, reported as such, and the pod goes on") {
   Stage stage;
   Pod pod(stage);

@@ -159,10 +159,12 @@ io::Task<Result<std::string>> silent(io::Task<Result<>> task) {
   co_return std::string();
 }
 
-io::Task<Result<std::string>> modified(Host& host, const std::vector<std::string>& words) {
+io::Task<Result<std::string>> modified(Host& host, const Options& options) {
+  const std::vector<std::string>& words = options.modify;
+  const std::string of = options.container.id.empty() ? std::string(kUvmId) : options.container.id;
   auto settings = parse_json(words[2]);
   if (!settings) co_return Error(Errc::malformed, "the settings are no JSON");
-  auto changing = modify(host, words[0], words[1], std::move(*settings));
+  auto changing = modify(host, words[0], words[1], std::move(*settings), of);
   co_return co_await silent(std::move(changing));
 }
 
@@ -257,7 +259,7 @@ io::Task<Result<std::string>> answer_command(Host& host, const Options& options)
   if (options.command == "stats") return statistics_table(host, id);
   if (options.command == "shutdown") return silent(shut_down(host, id, options.force));
   if (options.command == "delete") return silent(delete_container(host, id));
-  if (options.command == "modify") return modified(host, options.modify);
+  if (options.command == "modify") return modified(host, options);
   if (options.command == "poweroff") return silent(host.power_off());
   return stacks(host);
 }

@@ -54,8 +54,8 @@ io::Task<Result<>> separate_layers(Host& host, std::string container, std::strin
   co_return co_await modify(host, "Remove", "CombinedLayers", std::move(settings));
 }
 
-io::Task<Result<>> modify(Host& host, std::string type, std::string resource, json settings) {
-  json body = about(std::string(kUvmId));
+io::Task<Result<>> modify(Host& host, std::string type, std::string resource, json settings, std::string container) {
+  json body = about(container);
   json& inner = body["Request"];
   inner["RequestType"] = std::move(type);
   inner["ResourceType"] = std::move(resource);

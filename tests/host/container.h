@@ -29,8 +29,9 @@ io::Task<Result<std::unique_ptr<Process>>> execute_in_vm(Host& host, Command com
 io::Task<Result<>> shut_down(Host& host, std::string container, bool forced);
 io::Task<Result<>> delete_container(Host& host, std::string container);
 
-/// Any ModifySettings of the VM: `type` is Add, Remove or Update, `settings` as wire.md 8 has them.
-io::Task<Result<>> modify(Host& host, std::string type, std::string resource, json settings);
+/// Any ModifySettings of the VM, or of a container: `type` is Add, Remove or Update, `settings` as wire.md 8 has them.
+io::Task<Result<>> modify(Host& host, std::string type, std::string resource, json settings,
+                          std::string container = std::string(kUvmId));
 
 io::Task<Result<std::vector<uint32_t>>> process_ids(Host& host, std::string container);
 

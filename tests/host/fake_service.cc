@@ -92,6 +92,9 @@ io::Task<> FakeService::handle(Request request) {
       break;
     }
     case Message::delete_container_state: containers_.erase(id); break;
+    case Message::modify_settings:
+      if (id != host::kUvmId) asked_.back() += " " + id;
+      break;
     case Message::shutdown_graceful:
     case Message::shutdown_forced:
       if (id == host::kUvmId) co_return guest_.vanish();

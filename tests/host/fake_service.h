@@ -23,7 +23,7 @@ class FakeService {
   io::Task<> serve();
   io::Task<> stop();
 
-  /// Every request by its name, in order; "SignalProcess 15" for signals.
+  /// Every request by its name, in order; "SignalProcess 15" for signals, "ModifySettings ID" for those of a container.
   const std::vector<std::string>& asked() const { return asked_; }
   bool asked_for(const std::string& what) const;
   size_t containers() const { return containers_.size(); }

@@ -127,7 +127,8 @@ json oci_spec(const ContainerSpec& spec) {
   oci["mounts"] = mounts(spec);
   json& linux_part = oci["linux"];
   linux_part["namespaces"] = namespaces(spec);
-  linux_part["resources"]["cpu"]["shares"] = 1024;
+  linux_part["resources"]["cpu"] = {
+      {"shares", 1024}, {"quota", -1}, {"period", 100000}};  // -1: no limit, as hosts say it
   if (spec.memory_limit != 0) linux_part["resources"]["memory"]["limit"] = spec.memory_limit;
   json notes = annotations(spec);
   if (!notes.empty()) oci["annotations"] = std::move(notes);

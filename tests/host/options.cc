@@ -25,7 +25,8 @@ constexpr std::string_view kUsage = R"(gcs-host: the host's side of a gcs guest
   resume FILE                  go on where a gcs-host with --save FILE was killed; exits as that one would have
   ps ID, stats ID              its processes, its resources
   shutdown [--force] ID        SIGTERM, or SIGKILL; delete ID frees what is left
-  modify TYPE RESOURCE JSON    ModifySettings of the VM: Add, Remove or Update, say Network, and its settings
+  modify [--of ID] TYPE RESOURCE JSON         ModifySettings of the VM, or of a container: Add, Remove or Update,
+                               say Network, and its settings
   stacks, poweroff             the guest's tasks; the end of the VM
   replay FILE…                 plays recorded conversations and compares the answers
 
@@ -218,6 +219,7 @@ const std::vector<Flag>& flags() {
       {"serve", "bandwidth", true, set_bandwidth},
       {"migrate", "cancel-at", true, [](O& o, S v) { return store(o.cancel_at, v); }},
       {"serve", "incoming", false, [](O& o, S) { return turn(o.incoming, true); }},
+      {"modify", "of", true, [](O& o, S v) { return store(o.container.id, v); }},
       {"shutdown", "force", false, [](O& o, S) { return turn(o.force, true); }},
   };
   return list;
