@@ -72,11 +72,18 @@ Service::Service(const Options& options, io::Loop& loop)
       registry_(runtime_),
       storage_(runtime_),
       pods_memory_(runtime_.cgroups, options.root_mem_reserve_bytes, offload_, clock_),
-      handlers_{exchange_, registry_,    storage_,
-                network_,  pods_memory_, [this] { group_.spawn("power-off", power_off()); }},
+      guard_(options.initial_policy_stance, is_confidential()),
+      handlers_{exchange_,
+                registry_,
+                storage_,
+                network_,
+                pods_memory_,
+                guard_,
+                [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
   exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();
+  exchange_.dispatch.check_first([this](uint32_t type, const bridge::Body& body) { return guard_.check(type, body); });
   // Without -v4 nothing is served, as upstream; the flag is what hosts pass for "the one protocol there is".
   if (options.v4) {
     serve_containers(handlers_);

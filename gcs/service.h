@@ -58,6 +58,7 @@ class Service {
   runtime::Registry registry_;
   storage::Storage storage_;
   runtime::PodsMemory pods_memory_;
+  Guard guard_;
   HandlerContext handlers_;
   io::TaskGroup group_;
 };
