@@ -20,20 +20,22 @@ bool says_nothing(const json& value) {
     case json::value_t::null: return true;
     case json::value_t::boolean: return !value.get<bool>();
     case json::value_t::string: return value.get_ref<const std::string&>().empty();
-    case json::value_t::array:
-    case json::value_t::object: return std::ranges::all_of(value, says_nothing);
-    default: return value.is_number() && value == 0;
+    case json::value_t::array: return std::ranges::all_of(value.get_ref<const json::array_t&>(), says_nothing);
+    case json::value_t::object:
+      return std::ranges::all_of(value.get_ref<const json::object_t&>(),
+                                 [](const auto& member) { return says_nothing(member.second); });
+    default: return value.is_number() && value.get<double>() == 0;
   }
 }
 
-Result<> check_object(const json& policy) {
+Result<> check_members(const json::object_t& policy) {
   const auto all = policy.find("allow_all");
-  if (all == policy.end() || *all != true) {
-    return Error(Errc::unsupported,
-                 "EncodedSecurityPolicy: a list of containers (the enforcer \"standard\") cannot be "
-                 "enforced by this agent");
+  if (all == policy.end() || !all->second.is_boolean() || !all->second.get<bool>()) {
+    return Error(
+        Errc::unsupported,
+        "EncodedSecurityPolicy: a list of containers (the enforcer \"standard\") cannot be enforced by this agent");
   }
-  for (const auto& [name, value] : policy.items()) {
+  for (const auto& [name, value] : policy) {
     if (name == "allow_all" || says_nothing(value)) continue;
     return Error(Errc::unsupported, "EncodedSecurityPolicy: beside allow_all there is \"" + name.substr(0, 64) +
                                         "\", which cannot be enforced");
@@ -61,7 +63,7 @@ Result<> check_policy_text(std::string_view enforcer, std::string_view encoded) 
   }
   const auto policy = bridge::parse_json(*text);
   if (!policy) return policy.error().within("EncodedSecurityPolicy");
-  return check_object(**policy);
+  return check_members((*policy)->get_ref<const json::object_t&>());
 }
 
 }  // namespace gcs

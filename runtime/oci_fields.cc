@@ -80,17 +80,18 @@ bool has_member(const Shape& shape, const std::string& name) {
 
 /// The path of the first unknown field below, or nothing.
 std::string unknown_field(const Json& value, const std::string& path) {
-  if (value.is_array()) {
-    for (const Json& element : value) {
+  if (const auto* elements = value.get_ptr<const Json::array_t*>()) {
+    for (const Json& element : *elements) {
       std::string found = unknown_field(element, path);
       if (!found.empty()) return found;
     }
     return {};
   }
-  if (!value.is_object()) return {};
+  const auto* members = value.get_ptr<const Json::object_t*>();
+  if (members == nullptr) return {};
   const auto* shape = std::ranges::find(kShapes, std::string_view(path), &Shape::path);
   if (shape == kShapes.end()) return {};
-  for (const auto& [name, member] : value.items()) {
+  for (const auto& [name, member] : *members) {
     const std::string below = path + "." + name;
     if (!has_member(*shape, name)) return below;
     std::string found = unknown_field(member, below);
