@@ -70,6 +70,12 @@ Result<> check_confined(const bridge::ExecuteProcess& execute) {
   return runtime::check_known_process_fields(*execute.oci_process);
 }
 
+Result<> check_confined_resources(const nlohmann::json& settings) {
+  const auto resources = settings.find("Linux");
+  if (resources == settings.end()) return {};
+  return runtime::check_known_resource_fields(*resources);
+}
+
 Result<> check_confined(const bridge::MappedVirtualDisk& disk, bool adds) {
   if (disk.read_only && !disk.filesystem.empty() && disk.filesystem != "ext4") {
     return Error(Errc::unsupported, "Filesystem: the policy wants ext4 on a read-only disk");

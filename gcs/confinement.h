@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
 #include "bridge/messages_container.h"
@@ -22,6 +23,9 @@ Result<> check_confined(const bridge::Create& create);
 
 /// An exec's process object.
 Result<> check_confined(const bridge::ExecuteProcess& execute);
+
+/// A container's new resources, as ContainerConstraints has them: known fields only.
+Result<> check_confined_resources(const nlohmann::json& settings);
 
 /// On an Add the option "ro" where the disk is read-only, and no other; such a disk holds an ext4.
 Result<> check_confined(const bridge::MappedVirtualDisk& disk, bool adds);

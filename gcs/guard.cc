@@ -31,6 +31,7 @@ Result<> check_resource(const ModifySettings& modify) {
   if (modify.resource_type == "MappedVirtualDisk") return judge(bridge::decode_mapped_virtual_disk(modify), adds);
   if (modify.resource_type == "VPMemDevice") return judge(bridge::decode_vpmem_device(modify));
   if (modify.resource_type == "CombinedLayers") return judge(bridge::decode_combined_layers(modify), adds);
+  if (modify.resource_type == "ContainerConstraints") return check_confined_resources(*modify.settings);
   if (modify.resource_type == "MappedDirectory" && adds) return judge(bridge::decode_mapped_directory(modify));
   return {};
 }

@@ -100,22 +100,26 @@ std::string unknown_field(const Json& value, const std::string& path) {
   return {};
 }
 
-Result<> judge(const std::string& field) {
-  if (field.empty()) return {};
-  return Error(Errc::unsupported, field.substr(0, 256) + ": the policy forbids fields that are not known here");
+/// `path` is the value's in a whole document, `name` what its request calls it.
+Result<> check_at(const Json& value, std::string_view path, std::string_view name) {
+  const std::string found = unknown_field(value, std::string(path));
+  if (found.empty()) return {};
+  return Error(Errc::unsupported, std::string(name) + found.substr(path.size(), 256) +
+                                      ": the policy forbids fields that are not known here");
 }
 
 }  // namespace
 
 Result<> check_known_fields(const Json& spec) {
-  const std::string found = unknown_field(spec, "");
-  return judge(found.empty() ? found : "OciSpecification" + found);
+  return check_at(spec, "", "OciSpecification");
 }
 
 Result<> check_known_process_fields(const Json& process) {
-  constexpr std::string_view kProcess = ".process";
-  const std::string found = unknown_field(process, std::string(kProcess));
-  return judge(found.empty() ? found : "OciProcess" + found.substr(kProcess.size()));
+  return check_at(process, ".process", "OciProcess");
+}
+
+Result<> check_known_resource_fields(const Json& resources) {
+  return check_at(resources, ".linux.resources", "Linux");
 }
 
 }  // namespace gcs::runtime

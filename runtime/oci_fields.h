@@ -16,4 +16,7 @@ Result<> check_known_fields(const nlohmann::json& spec);
 /// The same for an exec's process object, as "OciProcess.x".
 Result<> check_known_process_fields(const nlohmann::json& process);
 
+/// The same for resources that a container is to have from now on, as "Linux.x".
+Result<> check_known_resource_fields(const nlohmann::json& resources);
+
 }  // namespace gcs::runtime

@@ -172,6 +172,14 @@ TEST_CASE("confined exec: its process object has known fields only") {
   CHECK(refuses(check_confined(execute), "OciProcess.user.x:"));
 }
 
+TEST_CASE("confined resources: they have known fields only") {
+  CHECK(check_confined_resources(json::object()));
+  CHECK(check_confined_resources(json("x")));  // the handler's to refuse
+  CHECK(check_confined_resources(
+      {{"Windows", {{"x", 1}}}, {"Linux", {{"memory", {{"limit", 1}}}, {"unified", {{"a", "b"}}}}}}));
+  CHECK(refuses(check_confined_resources({{"Linux", {{"memory", {{"x", 1}}}}}}), "Linux.memory.x:"));
+}
+
 TEST_CASE("confined disk: the option ro goes with ReadOnly, and no other is taken") {
   using Options = std::vector<std::string>;
   struct Case {

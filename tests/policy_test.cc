@@ -284,6 +284,15 @@ TEST_CASE("guard: a confined host names containers by 64 hexadecimal digits") {
   }
 }
 
+TEST_CASE("guard: a confined host's resources are looked at before they reach the OCI runtime") {
+  Guard guard(PolicyStance::allow, false);
+  REQUIRE(guard.policy().set("", kAllowAll));
+  const json known = {{"Linux", {{"cpu", {{"shares", 2}}}}}};
+  CHECK(check(guard, MessageType::modify_settings, modify("ContainerConstraints", known, "Update")));
+  const json unknown = {{"Linux", {{"cpu", {{"x", 2}}}}}};
+  CHECK_FALSE(check(guard, MessageType::modify_settings, modify("ContainerConstraints", unknown, "Update")));
+}
+
 TEST_CASE("guard: a request that does not decode is the handler's to refuse") {
   Guard guard(PolicyStance::allow, false);
   REQUIRE(guard.policy().set("", kAllowAll));
