@@ -33,7 +33,9 @@ io::Task<std::string> Dispatch::answer(uint32_t type, Body body) const {
   Result<std::string> payload = std::string();
   std::exception_ptr failure;
   try {
-    payload = co_await found->second(std::move(body));
+    const auto checked = check_ ? check_(type, body) : Result<>();
+    if (!checked) payload = checked.error();
+    if (checked) payload = co_await found->second(std::move(body));
   } catch (...) {
     failure = std::current_exception();
   }

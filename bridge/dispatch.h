@@ -20,12 +20,18 @@ class Dispatch {
 
   void serve(MessageType type, Handler handler) { handlers_[static_cast<uint32_t>(type)] = std::move(handler); }
 
+  /// Asked before each handler; its error is then the answer.
+  using Check = std::function<Result<>(uint32_t type, const Body& body)>;
+
+  void check_first(Check check) { check_ = std::move(check); }
+
   /// The answer to a request, whatever it is: unknown types and exceptions too become payloads. One of the two places
   /// that catch everything; cancellation passes through.
   io::Task<std::string> answer(uint32_t type, Body body) const;
 
  private:
   std::map<uint32_t, Handler> handlers_;
+  Check check_;
 };
 
 }  // namespace gcs::bridge

@@ -9,7 +9,6 @@ namespace gcs::bridge {
 
 namespace {
 
-constexpr std::string_view kTypeWithoutSettings = "PodCgroupMemoryLimit";
 constexpr std::array<std::string_view, 10> kTypesWithSettings = {
     "SCSIDevice", "MappedVirtualDisk", "MappedDirectory",      "VPMemDevice",    "CombinedLayers",
     "Network",    "VPCIDevice",        "ContainerConstraints", "SecurityPolicy", "SecurityPolicyFragment"};
@@ -19,10 +18,6 @@ bool needs_settings(std::string_view type) {
 }
 
 }  // namespace
-
-bool is_resource_type(std::string_view name) {
-  return name == kTypeWithoutSettings || needs_settings(name);
-}
 
 Result<GetProperties> decode_get_properties(const Body& body) {
   if (body.failure) return *body.failure;

@@ -21,9 +21,6 @@ struct ModifySettings {
   Json settings;  ///< there for every resource type that has settings
 };
 
-/// The resource types of the protocol for Linux VMs (wire.md 8), whether or not they are served here.
-bool is_resource_type(std::string_view name);
-
 Result<GetProperties> decode_get_properties(const Body& body);
 Result<ModifySettings> decode_modify_settings(const Body& body);
 

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "bridge/session.h"
+#include "gcs/guard.h"
 #include "runtime/network/network.h"
 #include "runtime/pods_memory.h"
 #include "runtime/registry.h"
@@ -17,6 +18,7 @@ struct HandlerContext {
   storage::Storage& storage;
   network::Network& network;
   runtime::PodsMemory& pods_memory;
+  Guard& guard;
   std::function<void()> power_off;
 };
 

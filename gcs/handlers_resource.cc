@@ -26,28 +26,32 @@ constexpr std::array kResources = {
     Resource{"PodCgroupMemoryLimit", false, modify_pods_memory},
     Resource{"Network", false, modify_network},
     Resource{"VPCIDevice", false, modify_vpci_device},
+    Resource{"SecurityPolicy", false, modify_security_policy},
+    Resource{"SecurityPolicyFragment", false, modify_policy_fragment},
 };
 
 ResourceTask modify_resource(HandlerContext& context, const bridge::ModifySettings& request) {
   const bool of_vm = request.base.container_id == bridge::kNullId;
-  const std::string quoted = "the ResourceType \"" + request.resource_type + "\"";
   const auto* resource = std::find_if(kResources.begin(), kResources.end(),
                                       [&](const Resource& known) { return known.type == request.resource_type; });
   if (resource != kResources.end() && (resource->of_container || of_vm)) {
     co_return co_await resource->modify(context, request);
   }
-  if (!of_vm) co_return Error(Errc::unsupported, quoted + " is not supported for containers");
-  if (!bridge::is_resource_type(request.resource_type)) {
-    co_return Error(Errc::unsupported, "invalid ResourceType '" + request.resource_type + "'");
+  if (!of_vm) {
+    co_return Error(Errc::unsupported,
+                    "the ResourceType \"" + request.resource_type + "\" is not supported for containers");
   }
-  co_return Error(Errc::not_implemented, quoted + " is not served yet");
+  co_return Error(Errc::unsupported, "invalid ResourceType '" + request.resource_type + "'");
 }
 
 io::Task<Payload> modify(HandlerContext& context, Body body) {
   const auto request = bridge::decode_modify_settings(body);
   if (!request) co_return request.error();
   const auto done = co_await modify_resource(context, *request);
-  if (!done) co_return done.error();
+  if (!done) {
+    context.guard.failed(*request, done.error());
+    co_return done.error();
+  }
   co_return bridge::encode_success(request->base.activity_id);
 }
 

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "gcs/core_pattern.h"
 #include "gcs/init.h"
 #include "gcs/options.h"
 #include "gcs/power_off.h"
@@ -34,16 +35,11 @@ Result<> open_log(const Options& options) {
   return {};
 }
 
-Result<> set_core_pattern(const Options& options) {
-  if (options.core_dump_location.empty()) return {};
-  return io::write_file("/proc/sys/kernel/core_pattern", options.core_dump_location);
-}
-
 Result<> serve(const Options& options) {
   const auto logging = open_log(options);
   if (!logging) return logging;
-  const auto core = set_core_pattern(options);
-  if (!core) return core.error().within("-core-dump-location");
+  const auto core = set_core_pattern(options.core_dump_location);
+  if (!core) return core;
   runtime::raise_descriptor_limit();
   auto loop = io::Loop::create(options.engine);
   if (!loop) return loop.error();

@@ -94,7 +94,8 @@ constexpr Flag kFlags[] = {
      [](Options& o, Text t) {
        return set_choice(o.log_format, t, {{"text", log::Format::text}, {"json", log::Format::json}});
      }},
-    {"kmsgLogLevel", "N", "accepted; no effect yet: kernel messages are not logged (default 4)",
+    {"kmsgLogLevel", "N",
+     "log the kernel's messages of this priority or graver: 0 emergency, 4 warning, 7 debug (default 4)",
      [](Options& o, Text t) { return set_number(o.kmsg_log_level, t); }},
     {"core-dump-location", "PATTERN", "the kernel's core_pattern; empty leaves it as it is",
      [](Options& o, Text t) { return set_text(o.core_dump_location, t); }},
@@ -107,12 +108,13 @@ constexpr Flag kFlags[] = {
     {"gcs-mem-limit-bytes", "N",
      "a warning is logged when the agent and what it starts use more memory (default 52428800)",
      [](Options& o, Text t) { return set_number(o.gcs_mem_limit_bytes, t); }},
-    {"disable-time-sync", "", "leave the clock alone after an outage",
+    {"disable-time-sync", "", "leave the clock alone: no chronyd, and no step after an outage",
      [](Options& o, Text t) { return set_bool(o.disable_time_sync, t); }},
     {"scrub-logs", "", "accepted; no effect: environments and command lines are never logged (default true)",
      [](Options& o, Text t) { return set_bool(o.scrub_logs, t); }},
     {"initial-policy-stance", "STANCE",
-     "allow or deny; deny keeps the log silent, and no policy ends that yet (default allow)",
+     "allow or deny; with deny the log is silent, and nothing is done for a host, until it sends a policy (default "
+     "allow)",
      [](Options& o, Text t) {
        return set_choice(o.initial_policy_stance, t, {{"allow", PolicyStance::allow}, {"deny", PolicyStance::deny}});
      }},

@@ -26,6 +26,10 @@ ResourceTask modify_pods_memory(HandlerContext& context, const bridge::ModifySet
 ResourceTask modify_network(HandlerContext& context, const bridge::ModifySettings& request);
 ResourceTask modify_vpci_device(HandlerContext& context, const bridge::ModifySettings& request);
 
+// resource_policy.cc
+ResourceTask modify_security_policy(HandlerContext& context, const bridge::ModifySettings& request);
+ResourceTask modify_policy_fragment(HandlerContext& context, const bridge::ModifySettings& request);
+
 Error unsupported_request(const bridge::ModifySettings& request);
 
 }  // namespace gcs

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "gcs/time_sync.h"
 #include "gcs/vm_generation.h"
 #include "runtime/dhcp.h"
 #include "runtime/memory_watch.h"
@@ -71,11 +72,18 @@ Service::Service(const Options& options, io::Loop& loop)
       registry_(runtime_),
       storage_(runtime_),
       pods_memory_(runtime_.cgroups, options.root_mem_reserve_bytes, offload_, clock_),
-      handlers_{exchange_, registry_,    storage_,
-                network_,  pods_memory_, [this] { group_.spawn("power-off", power_off()); }},
+      guard_(options.initial_policy_stance, is_confidential()),
+      handlers_{exchange_,
+                registry_,
+                storage_,
+                network_,
+                pods_memory_,
+                guard_,
+                [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
   exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();
+  exchange_.dispatch.check_first([this](uint32_t type, const bridge::Body& body) { return guard_.check(type, body); });
   // Without -v4 nothing is served, as upstream; the flag is what hosts pass for "the one protocol there is".
   if (options.v4) {
     serve_containers(handlers_);
@@ -96,12 +104,24 @@ Result<> Service::start() {
   if (auto* sink = log::descriptor()) group_.spawn("log", log::keep_flushed(*sink, loop_.engine()));
   group_.spawn("reaper", reaper_.run());
   group_.spawn("restore watch", restore_.run());
-  for (const GenerationSource* source : {&kUevents, &kKernelLog}) {
-    group_.spawn(source->name, watch_generation(loop_.engine(), *source, [this] { restore_.generation_changed(); }));
-  }
+  group_.spawn(kUevents.name, watch_generation(loop_.engine(), kUevents, [this] { restore_.generation_changed(); }));
   group_.spawn("memory of pods", watch_memory());
   group_.spawn("session loop", keep_session());
+  group_.spawn("kernel log", watch_kernel());
+  if (!options_.disable_time_sync) group_.spawn("chronyd", keep_time(reaper_, loop_.executor(), clock_));
   return {};
+}
+
+/// A log that is the kernel's own gets none of the kernel's records: each would make another.
+io::Task<> Service::watch_kernel() {
+  const auto* sink = log::descriptor();
+  const bool reports = sink == nullptr || !feeds_kernel_log(sink->fd());
+  auto seen = [this, reports](const KernelRecord& record, bool fresh) {
+    if (fresh && is_new_generation(record)) restore_.generation_changed();
+    if (reports) report_kernel_record(record, options_.kmsg_log_level);
+  };
+  KernelRecordCall call = seen;
+  co_await read_kernel_log(loop_.engine(), clock_, kKernelLog, std::move(call));
 }
 
 /// /pods gets all memory but the reserve; of /gcs too much is only reported. One step after the other: a second helper

@@ -34,6 +34,7 @@ class Service {
   io::Task<> keep_session();
   io::Task<Error> serve(std::unique_ptr<io::Stream> conn, uint64_t number);
   io::Task<> power_off();
+  io::Task<> watch_kernel();
   io::Task<> watch_memory();
 
   const Options& options_;
@@ -57,6 +58,7 @@ class Service {
   runtime::Registry registry_;
   storage::Storage storage_;
   runtime::PodsMemory pods_memory_;
+  Guard guard_;
   HandlerContext handlers_;
   io::TaskGroup group_;
 };

@@ -1,13 +1,11 @@
 #include "gcs/vm_generation.h"
 
-#include <fcntl.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 
 #include "stdio/io/log.h"
 
@@ -16,7 +14,7 @@ namespace {
 
 constexpr unsigned kFromKernel = 1;  // the multicast group of uevents; udev's is another
 
-// More than both have: 2048 bytes of variables behind a path (UEVENT_BUFFER_SIZE), and the log's CONSOLE_EXT_LOG_MAX.
+// More than there can be: 2048 bytes of variables (UEVENT_BUFFER_SIZE) behind a path.
 constexpr size_t kLongest = 8192;
 
 Result<io::Fd> open_uevents() {
@@ -43,7 +41,7 @@ Result<std::string> take_uevent(const io::Fd& fd) {
 }
 
 /// "change@PATH", then KEY=VALUE, each ended by a zero.
-bool is_new_generation(std::string_view uevent) {
+bool tells_of_new_generation(std::string_view uevent) {
   if (!uevent.starts_with("change@")) return false;
   for (size_t end; (end = uevent.find('\0')) != uevent.npos; uevent.remove_prefix(end + 1)) {
     if (uevent.substr(0, end) == "NEW_VMGENID=1") return true;
@@ -51,36 +49,14 @@ bool is_new_generation(std::string_view uevent) {
   return false;
 }
 
-Result<io::Fd> open_kernel_log() {
-  auto fd = io::open_file("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-  if (fd && ::lseek(fd->get(), 0, SEEK_END) < 0) return sys_error("seek in /dev/kmsg");
-  return fd;
-}
-
-Result<std::string> take_record(const io::Fd& fd) {
-  std::array<char, kLongest> text;
-  const ssize_t n = ::read(fd.get(), text.data(), text.size());
-  if (n < 0 && (errno == EPIPE || errno == EINVAL)) return std::string();  // overwritten by newer ones; too long
-  if (n < 0) return sys_error("read the kernel's log");
-  return std::string(text.data(), static_cast<size_t>(n));
-}
-
-/// "PRIORITY,NUMBER,TIME,FLAGS;TEXT\n" and more lines; the priority holds the facility, which is 0 for the kernel
-/// alone.
-bool is_vm_fork(std::string_view record) {
-  const size_t begin = record.find(';');
-  if (begin == record.npos) return false;
-  unsigned priority = 0;
-  const auto [end, error] = std::from_chars(record.data(), record.data() + begin, priority);
-  if (error != std::errc() || *end != ',' || priority >= 8) return false;
-  const std::string_view text = record.substr(begin + 1);
-  return text.substr(0, text.find('\n')) == "random: crng reseeded due to virtual machine fork";
-}
-
 }  // namespace
 
-constexpr GenerationSource kUevents{"uevents", open_uevents, take_uevent, is_new_generation};
-constexpr GenerationSource kKernelLog{"kernel log", open_kernel_log, take_record, is_vm_fork};
+constexpr GenerationSource kUevents{"uevents", open_uevents, take_uevent, tells_of_new_generation};
+
+bool is_new_generation(const KernelRecord& record) {
+  const std::string_view line = record.text.substr(0, record.text.find('\n'));
+  return record.facility == 0 && line == "random: crng reseeded due to virtual machine fork";
+}
 
 io::Task<> watch_generation(io::Engine& engine, const GenerationSource& source, std::function<void()> changed) {
   const auto fd = source.open();

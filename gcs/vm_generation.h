@@ -3,7 +3,7 @@
 #include <functional>
 #include <string_view>
 
-#include "stdio/io/engine.h"
+#include "gcs/kernel_log.h"
 
 // The VM generation id: 16 bytes in the guest's memory that a hypervisor changes when a VM begins to live a second time
 // (restored from a saved state, or copied), but not when it is live-migrated. The ACPI device VM_Gen_Counter says where
@@ -17,7 +17,7 @@
 
 namespace gcs {
 
-/// One of the two; a value with static life.
+/// Where messages of such a kind come from; a value with static life.
 struct GenerationSource {
   const char* name;
   Result<io::Fd> (*open)();
@@ -32,8 +32,9 @@ struct GenerationSource {
 /// The kernel's own uevents (netlink(7), NETLINK_KOBJECT_UEVENT): what programs send to that group is passed over.
 extern const GenerationSource kUevents;
 
-/// /dev/kmsg from now on: what programs write there is passed over as well.
-extern const GenerationSource kKernelLog;
+/// The same of a record of the kernel's log, which is read elsewhere (kernel_log.h): what programs write there is
+/// passed over as well.
+bool is_new_generation(const KernelRecord& record);
 
 /// Calls `changed` for each change that the source tells of, until it is cancelled. Ends where there is no such source.
 io::Task<> watch_generation(io::Engine& engine, const GenerationSource& source, std::function<void()> changed);

@@ -52,7 +52,8 @@ struct House {
   runtime::Registry registry{runtime};
   storage::Storage storage{runtime, {"/nowhere", "/nowhere"}};
   runtime::PodsMemory pods_memory{runtime.cgroups, 0, offload, loop.clock()};
-  HandlerContext handlers{exchange, registry, storage, network, pods_memory, [] {}};
+  Guard guard{PolicyStance::allow, false};
+  HandlerContext handlers{exchange, registry, storage, network, pods_memory, guard, [] {}};
 
   House() { serve_resources(handlers); }
 
@@ -62,26 +63,48 @@ struct House {
     return json::parse(loop.run(exchange.dispatch.answer(static_cast<uint32_t>(type), std::move(body))));
   }
 
-  json modify(std::string_view resource, std::string_view container = bridge::kNullId) {
-    return answer(MessageType::modify_settings,
-                  {{"ContainerId", container},
-                   {"Request", {{"RequestType", "Add"}, {"ResourceType", resource}, {"Settings", json::object()}}}});
+  json modify(std::string_view resource, std::string_view container = bridge::kNullId, json settings = json::object()) {
+    return answer(
+        MessageType::modify_settings,
+        {{"ContainerId", container},
+         {"Request", {{"RequestType", "Add"}, {"ResourceType", resource}, {"Settings", std::move(settings)}}}});
   }
 };
 
-constexpr int64_t kNotImplemented = -2147467263;  // 0x80004001
-constexpr int64_t kFail = -2147467259;            // 0x80004005
+constexpr int64_t kMalformed = -1070137075;  // 0xc037010d
+constexpr int64_t kFail = -2147467259;       // 0x80004005
 
 }  // namespace
 
-TEST_CASE("modify: a resource of the protocol that is not served yet is not implemented, and is named") {
+TEST_CASE("modify: every resource of the protocol is served") {
   House house;
-  for (const char* resource : {"SecurityPolicy", "SecurityPolicyFragment"}) {
+  for (const char* resource : {"SCSIDevice", "MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "CombinedLayers",
+                               "Network", "VPCIDevice", "SecurityPolicy", "SecurityPolicyFragment"}) {
     CAPTURE(resource);
-    const json answer = house.modify(resource);
-    CHECK(answer["Result"] == kNotImplemented);
-    CHECK(answer["ErrorMessage"].get<std::string>().find(resource) != std::string::npos);
+    const json answer = house.modify(resource, bridge::kNullId, json::parse(R"({"VMBusGUID": "x", "Controller": 9})"));
+    const std::string text = answer.value("ErrorMessage", "");
+    CHECK(text.find("ResourceType") == std::string::npos);
   }
+}
+
+TEST_CASE("modify: a policy is taken once, and a fragment never") {
+  House house;
+  CHECK(house.modify("SecurityPolicy", bridge::kNullId, {{"EnforcerType", 1}})["Result"] == kMalformed);
+  CHECK(house.modify("SecurityPolicy", bridge::kNullId, {{"EnforcerType", "rego"}})["Result"] != 0);
+  CHECK(house.modify("SecurityPolicy", bridge::kNullId, {{"EnforcerType", "open_door"}})["Result"] == 0);
+  CHECK(house.modify("SecurityPolicy")["ErrorMessage"] == "security policy has already been set");
+  CHECK(house.modify("SecurityPolicyFragment", bridge::kNullId, {{"Fragment", "0oRY"}})["Result"] == kFail);
+}
+
+TEST_CASE("dispatch: what the check says is the answer, and the handler is not reached") {
+  House house;
+  house.exchange.dispatch.check_first([](uint32_t type, const bridge::Body& body) -> Result<> {
+    CHECK(type == static_cast<uint32_t>(MessageType::modify_settings));
+    if (body.base.container_id == bridge::kNullId) return {};
+    return Error(Errc::unsupported, "no");
+  });
+  CHECK(house.modify("SecurityPolicy", "c1")["ErrorMessage"] == "no");
+  CHECK(house.modify("SecurityPolicy")["Result"] == 0);
 }
 
 TEST_CASE("modify: a resource that the protocol does not know, or not for containers, is a plain failure") {

@@ -11,6 +11,7 @@
 #include "bridge/message_type.h"
 #include "bridge/messages_container.h"
 #include "bridge/messages_out.h"
+#include "bridge/messages_policy.h"
 #include "bridge/messages_process.h"
 #include "bridge/messages_storage.h"
 #include "stdio/io/fd.h"
@@ -429,6 +430,22 @@ TEST_CASE("modify: verity settings count where they name a root digest") {
   CHECK(with->verity->super_block);
   CHECK_FALSE(
       decode_mapped_virtual_disk(modify_of("MappedVirtualDisk", R"({"VerityInfo":{"BlockSize":"x"}})"))->verity);
+}
+
+TEST_CASE("modify: a policy and its fragment stay encoded, and a fragment that names no type is one in Rego") {
+  const auto policy = decode_security_policy(modify_of(
+      "SecurityPolicy", R"({"EnforcerType":"rego","EncodedSecurityPolicy":"cGFj","EncodedUVMReference":"x"})"));
+  REQUIRE(policy);
+  CHECK(policy->enforcer == "rego");
+  CHECK(policy->policy == "cGFj");
+  CHECK(decode_security_policy(modify_of("SecurityPolicy", "{}"))->policy.empty());
+  CHECK(decode_security_policy(modify_of("SecurityPolicy", R"({"EnforcerType":1})")).error().code() == Errc::malformed);
+
+  const auto fragment = decode_policy_fragment(modify_of("SecurityPolicyFragment", R"({"Fragment":"0oRY"})"));
+  REQUIRE(fragment);
+  CHECK(fragment->fragment == "0oRY");
+  CHECK(fragment->media_type == "application/cose-x509+rego");
+  CHECK(decode_policy_fragment(modify_of("SecurityPolicyFragment", R"({"MediaType":"a/b"})"))->media_type == "a/b");
 }
 
 TEST_CASE("modify: a disk's numbers out of their range are refused by name") {

@@ -336,26 +336,6 @@ TEST_CASE("uevent: only a change with NEW_VMGENID=1 tells of a generation") {
   }
 }
 
-TEST_CASE("kernel log: only the kernel's own line tells of a generation") {
-  CHECK(kKernelLog.tells("5,339,5140900,-;random: crng reseeded due to virtual machine fork\n"));
-  CHECK(
-      kKernelLog.tells("5,339,5140900,-,caller=T1;random: crng reseeded due to virtual machine fork\n SUBSYSTEM=x\n"));
-  for (const char* other : {
-           "",
-           ";",
-           ",",
-           "5",
-           "5;random: crng reseeded due to virtual machine fork\n",
-           "x,339,5140900,-;random: crng reseeded due to virtual machine fork\n",
-           "13,339,5140900,-;random: crng reseeded due to virtual machine fork\n",  // a program's
-           "99999999999,339,5140900,-;random: crng reseeded due to virtual machine fork\n",
-           "5,339,5140900,-;random: crng init done\n",
-           "5,339,5140900,-;x\n random: crng reseeded due to virtual machine fork\n",
-       }) {
-    CHECK_FALSE(kKernelLog.tells(other));
-  }
-}
-
 TEST_CASE("uevents: a message of a program is passed over, the kernel's is not") {
   const auto listening = kUevents.open();
   REQUIRE(listening);
@@ -440,7 +420,6 @@ ON_BOTH_ENGINES(a_watch_can_be_cancelled_while_it_waits_for_the_kernel) {
   Loop loop(kind);
   io::TaskGroup group(loop.executor());
   group.spawn("uevents", watch_generation(loop.engine(), kUevents, [] {}));
-  group.spawn("kernel log", watch_generation(loop.engine(), kKernelLog, [] {}));
   loop.settle();
   group.cancel();
   loop.run(group.join());

@@ -68,9 +68,10 @@ std::string text_of(const std::string& path) {
 }  // namespace
 
 Result<Agent> Agent::start(const AgentSettings& settings) {
-  std::vector<std::string> words = {settings.binary, "-v4",          "-transport",        kAgentTransport, "-io",
-                                    settings.engine, "-oci-runtime", settings.runtime,    "-loglevel",     "debug",
-                                    "-logfile",      kAgentLog,      "-disable-time-sync"};
+  // The kernel's messages are the machine's, not the test's.
+  std::vector<std::string> words = {settings.binary, "-v4",          "-transport",         kAgentTransport, "-io",
+                                    settings.engine, "-oci-runtime", settings.runtime,     "-loglevel",     "debug",
+                                    "-logfile",      kAgentLog,      "-disable-time-sync", "-kmsgLogLevel", "0"};
   words.insert(words.end(), settings.flags.begin(), settings.flags.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string_view>
+
+#include "bridge/message_type.h"
+#include "gcs/options.h"
+
+namespace gcs {
+
+/// What a policy looks at: a request's type, whether it is about the VM itself, and what ModifySettings is to change.
+struct PolicyQuestion {
+  bridge::MessageType type;
+  bool of_vm = false;
+  std::string_view resource;
+};
+
+/// What the request would do, for the text of a refusal, where that is a policy's to admit; null where it is not. These
+/// are the enforcement points of the Go GCS. Asked without a policy are those that only look or wait (Start,
+/// WaitForProcess, ResizeConsole), those that change nothing which a policy is about (network, PCI devices, memory
+/// limits, the unplugging of disks), the VM's power-off, and the policy itself.
+const char* guarded_deed(const PolicyQuestion& question);
+
+/// The VM's security policy. There is none at first: then the stance of the command line decides.
+///
+///     stance      no policy      the policy has come
+///     allow       all is done    all is done
+///     deny        no deed is     all is done
+///
+/// For the only policies that this agent takes let everything be done (policy_text.h). It never takes one on
+/// confidential hardware: there the policy's digest is a part of what the hardware has measured, and nothing here
+/// compares them.
+class Policy {
+ public:
+  Policy(PolicyStance stance, bool confidential_hardware)
+      : closed_(stance == PolicyStance::deny), confines_(closed_), confidential_hardware_(confidential_hardware) {}
+
+  /// `unsupported`, with a text that names the deed and the policy.
+  Result<> admits(const PolicyQuestion& question) const;
+
+  /// Takes the policy that a host has sent; at most one, ever. What is refused changes nothing.
+  Result<> set(std::string_view enforcer, std::string_view encoded);
+
+  /// A fragment adds to what a policy in Rego admits. Always an error: no policy that is taken here could use one, and
+  /// its signature would have to be checked.
+  Error refuse_fragment(std::string_view media_type) const;
+
+  /// What a host may ask for is confined to what such a VM has always been asked for (confinement.h): where the VM was
+  /// started with the stance deny, and where its policy has a text, even one that lets everything be done.
+  bool confines() const { return confines_; }
+
+ private:
+  bool closed_;
+  bool confines_;
+  bool confidential_hardware_;
+  bool set_ = false;
+};
+
+}  // namespace gcs
