@@ -47,7 +47,9 @@ ended() {
 }
 in_pod() { gcs-host exec shop "$@"; }
 # told EVENT CGROUP   the agent has logged what the kernel told about a cgroup's memory
-told() { grep 'memory usage for cgroup exceeded threshold' /run/gcs.log | grep "\"cgroup\":\"$2\"" | grep -q "\"event\":\"$1\""; }
+told() {
+  grep 'memory usage for cgroup exceeded threshold' /run/gcs.log | grep "\"cgroup\":\"$2\"" | grep -q "\"event\":\"$1\""
+}
 tells() {
   until_true 10 told "$1" "$2" || off "the agent does not tell of $1 in $2"
   echo "  the agent tells: event $1, cgroup $2"
@@ -126,7 +128,8 @@ grep -q '^limit  *65536 KiB' /run/stats || off "the memory limit of 64 MiB does 
 say "the till may use a fifth of a processor, then as much as it likes"
 limit_till() { gcs-host modify --of till Update ContainerConstraints '{"Linux":{"cpu":'"$1"'}}' || off "refused: $1"; }
 cpu_limit() { cat /sys/fs/cgroup/pods/shop/till/cpu.max; }
-expect "from the start" "max 100000" "$(cpu_limit)"
+expect "from the start, for which a host says -1" "max 100000" "$(cpu_limit)"
+expect "as its pod" "max 100000" "$(cat /sys/fs/cgroup/pods/shop/cpu.max)"
 limit_till '{"quota":20000,"period":100000}'
 expect "a quota of 20000" "20000 100000" "$(cpu_limit)"
 limit_till '{"quota":-1}'
