@@ -68,7 +68,7 @@ struct House {
 TEST_CASE("chronyd: it is started on the hypervisor's clock, in the foreground") {
   House house("exec sleep 1000");
   house.start();
-  house.loop.run_until([&] { return house.count() == 1; });
+  house.loop.look_until([&] { return house.count() == 1; });
   CHECK(house.starts().ends_with(" -n -f " + house.settings.config + "\n"));
   CHECK(test::get_file(house.settings.config) ==
         "refclock PHC /dev/ptp1 poll 3 dpoll -2 offset 0 stratum 2\nmakestep 0.1 -1\n");
@@ -77,11 +77,11 @@ TEST_CASE("chronyd: it is started on the hypervisor's clock, in the foreground")
 TEST_CASE("chronyd: it ends with the agent") {
   House house("exec sleep 1000");
   house.start();
-  house.loop.run_until([&] { return house.count() == 1; });
+  house.loop.look_until([&] { return house.count() == 1; });
   const auto pid = static_cast<pid_t>(std::stoi(house.starts()));
   REQUIRE(::kill(pid, 0) == 0);
   house.stop();
-  house.loop.run_until([&] { return ::kill(pid, 0) != 0; });
+  house.loop.look_until([&] { return ::kill(pid, 0) != 0; });
 }
 
 TEST_CASE("chronyd: one that ends is started again, after pauses that double up to ten minutes") {
@@ -96,7 +96,7 @@ TEST_CASE("chronyd: one that ends is started again, after pauses that double up 
     house.loop.settle();
     CHECK(house.count() == starts);
     house.clock.advance(1ms);
-    house.loop.run_until([&] { return house.count() == starts + 1; });
+    house.loop.look_until([&] { return house.count() == starts + 1; });
     pause = std::min<std::chrono::milliseconds>(2 * pause, 10min);
   }
   CHECK(pause == 10min);
@@ -110,14 +110,14 @@ TEST_CASE("chronyd: one that ran for long is started again at once, whatever was
     if (pause == 2000ms) test::put_file(house.settings.program + ".stay", "");
     house.clock.advance(pause);
   }
-  house.loop.run_until([&] { return house.count() == 4; });
+  house.loop.look_until([&] { return house.count() == 4; });
   house.clock.advance(11min);
   const std::string last = house.starts();
   const auto pid = static_cast<pid_t>(std::stoi(last.substr(last.rfind('\n', last.size() - 2) + 1)));
   REQUIRE(::kill(pid, SIGKILL) == 0);
   house.wait_paused();
   house.clock.advance(500ms);
-  house.loop.run_until([&] { return house.count() == 5; });
+  house.loop.look_until([&] { return house.count() == 5; });
 }
 
 TEST_CASE("chronyd: where the hypervisor has no clock it is not started") {

@@ -53,15 +53,15 @@ TEST_CASE("machine: kernel messages of the flag's priority and graver ones are i
   };
   say("4,7,99,-;an old warning\n");
   Stage stage(with_flags({"-kmsgLogLevel", "4", "-log-format", "json"}));
-  stage.loop.run_until([] { return logged("an old warning"); });
+  stage.loop.look_until([] { return logged("an old warning"); });
   CHECK(logged(R"("msg":"kmsg read","priority":"Warning","facility":0,"seq":7,"timesincebootmicro":99,"flags":"-",)"));
   say("6,8,100,-;a new piece of information\n");
-  stage.loop.run_until([&] {
+  stage.loop.look_until([&] {
     int unread = 0;
     return ::ioctl(kernel->get(), FIONREAD, &unread) == 0 && unread == 0;
   });
   say("11,9,101,-;a program's error\n");
-  stage.loop.run_until([] { return logged("a program's error"); });
+  stage.loop.look_until([] { return logged("a program's error"); });
   CHECK_FALSE(logged("a new piece"));
   ::unlink("/run/kmsg");
 }

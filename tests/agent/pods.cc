@@ -222,7 +222,7 @@ TEST_CASE("pod: one that runs out of memory is killed, reported as such, and the
     }
     return false;
   };
-  stage.loop.run_until(reported);
+  stage.loop.look_until(reported);
   remove(stage, member, true);
   CHECK(exec(stage, pod.box, {"echo", "alive"}) == "alive\n");
 }

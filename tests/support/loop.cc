@@ -24,6 +24,17 @@ void Loop::settle() {
   loop_->settle();
 }
 
+void Loop::look_until(const std::function<bool()>& done) {
+  struct Ticking {
+    static io::Task<> tick(io::Executor executor, io::Clock& clock) {
+      for (;;) co_await io::sleep_until(executor, clock, clock.now() + std::chrono::milliseconds(5));
+    }
+  };
+  const auto ticking = group_.spawn("tick", Ticking::tick(executor(), clock_));
+  run_until(done);
+  group_.cancel(ticking);
+}
+
 void Loop::run_until(const std::function<bool()>& done) {
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   const io::Alarm alarm = clock_.at(limit, [] {});

@@ -68,6 +68,9 @@ class Loop {
   /// Runs until the predicate holds; fails the test after 20 s.
   void run_until(const std::function<bool()>& done);
 
+  /// The same for what no event of this loop tells of, a file or another process: looks every 5 ms.
+  void look_until(const std::function<bool()>& done);
+
  private:
   static io::Task<Done> finish(io::Task<> task) {
     co_await std::move(task);
