@@ -1,6 +1,8 @@
 // The vsock device of the move's QEMUs, driven as a guest's kernel drives it.
 
 #include <doctest/doctest.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -21,7 +23,7 @@ constexpr uint64_t kMemory = 0x10000;  // where the guest's memory begins
 constexpr uint32_t kGuestPort = 700;
 constexpr uint32_t kHostPort = 5;
 
-struct Descriptor {
+struct Entry {
   uint64_t address;
   uint32_t size;
   uint16_t flags;
@@ -36,13 +38,14 @@ struct Queue {
     place.descriptors = &bytes[offset];
     place.available = &bytes[offset + 256];
     place.used = &bytes[offset + 512];
+    place.used_log = kMemory + offset + 512;
     ring.set_place(place);
   }
   template <class T>
   T& as(size_t at) {
     return *reinterpret_cast<T*>(&bytes[offset + at]);
   }
-  Descriptor& descriptor(size_t i) { return as<Descriptor>(i * sizeof(Descriptor)); }
+  Entry& descriptor(size_t i) { return as<Entry>(i * sizeof(Entry)); }
   uint16_t& available() { return as<uint16_t>(258); }
   uint16_t used() { return as<uint16_t>(514); }
   uint32_t used_size(uint16_t i) { return as<uint32_t>(512 + 4 + (i % kSize) * 8 + 4); }
@@ -76,7 +79,7 @@ struct Bench {
     address.sun_family = AF_UNIX;
     const std::string path = (dir / "vm") + "_" + std::to_string(kHostPort);
     path.copy(address.sun_path, path.size());
-    listener = io::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    listener = io::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     REQUIRE(::listen(listener.get(), 4) == 0);
     give_buffers(kSize);
@@ -137,7 +140,7 @@ struct Bench {
   io::Fd connect() {
     send(VIRTIO_VSOCK_OP_REQUEST);
     REQUIRE(operations() == std::vector<int>{VIRTIO_VSOCK_OP_RESPONSE});
-    io::Fd host(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK));
+    io::Fd host(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     REQUIRE(host);
     return host;
   }
@@ -221,11 +224,12 @@ TEST_CASE("vhost: the guest gets no more than it has room for") {
 TEST_CASE("vhost: what the host does not take is kept, and the guest is told when it has") {
   Bench bench;
   const io::Fd host = bench.connect();
-  const int small = 4096;
-  REQUIRE(::setsockopt(host.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
   const std::string chunk(400, 'y');
   size_t sent = 0;
-  for (; sent < 300 * 1024; sent += chunk.size()) bench.send(VIRTIO_VSOCK_OP_RW, chunk);
+  for (; sent < 2048 * 1024; sent += chunk.size()) bench.send(VIRTIO_VSOCK_OP_RW, chunk);
+  int waiting = 0;
+  REQUIRE(::ioctl(host.get(), FIONREAD, &waiting) == 0);
+  CHECK(static_cast<size_t>(waiting) < sent);
   size_t got = 0;
   for (std::string text = read_from(host); text != "nothing"; text = read_from(host)) {
     got += text.size();
@@ -233,7 +237,9 @@ TEST_CASE("vhost: what the host does not take is kept, and the guest is told whe
   }
   CHECK(got == sent);
   uint32_t told = 0;
-  for (const Packet& packet : bench.received()) told = std::max<uint32_t>(told, packet.header.fwd_cnt);
+  for (auto packets = bench.received(); !packets.empty(); packets = bench.received()) {
+    told = std::max<uint32_t>(told, packets.back().header.fwd_cnt);
+  }
   CHECK(told > sent - 65536);
 }
 
@@ -264,8 +270,97 @@ TEST_CASE("vhost: pages that it writes are marked while there is a log") {
   std::vector<uint8_t> log((kMemory + bench.memory.size()) / 4096 / 8 + 1);
   bench.guest.set_log(log.data());
   const io::Fd host = bench.connect();
-  const uint64_t page = (kMemory + bench.in.buffer(0)) / 4096;
-  CHECK((log[page / 8] & 1U << page % 8) != 0);
+  std::vector<uint64_t> marked;
+  for (uint64_t page = 0; page < log.size() * 8; ++page) {
+    if ((log[page / 8] & 1U << page % 8) != 0) marked.push_back(page);
+  }
+  // The buffer and the used ring of one queue are on its first page, the used ring of the other on its own.
+  const uint64_t used = (kMemory + bench.out.offset + 512) / 4096;
+  CHECK(marked == std::vector<uint64_t>{kMemory / 4096, used});
+}
+
+TEST_CASE("vhost: the guest says from where on it wants to be interrupted, and the device from where on to be kicked") {
+  Bench bench;
+  const io::Fd call(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  bench.in.ring.set_call(call.get());
+  for (Vring* ring : {&bench.in.ring, &bench.out.ring}) ring->set_event_index(true);
+  auto interrupts = [&] {
+    uint64_t count = 0;
+    return ::read(call.get(), &count, sizeof count) == sizeof count ? count : 0;
+  };
+  auto kick_from = [](Queue& queue) { return queue.as<uint16_t>(512 + 4 + kSize * 8); };
+  uint16_t& interrupt_from = bench.in.as<uint16_t>(256 + 4 + kSize * 2);
+  const io::Fd host = bench.connect();
+  CHECK(interrupts() == 1);  // the first is always told
+  CHECK(kick_from(bench.out) == 1);
+
+  interrupt_from = 3;  // at the fourth that is used; one was
+  const auto deliver = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      REQUIRE(::send(host.get(), "x", 1, 0) == 1);
+      bench.serve();
+    }
+  };
+  deliver(2);
+  CHECK(interrupts() == 0);
+  deliver(1);
+  CHECK(interrupts() == 1);
+
+  deliver(kSize - 3);  // the last buffer that there is
+  REQUIRE(::send(host.get(), "y", 1, 0) == 1);
+  bench.serve();
+  CHECK(kick_from(bench.in) == bench.in.available());
+  CHECK(bench.device.interest().empty());
+  bench.give_buffers(1);
+  CHECK(bench.device.interest().size() == 1);
+}
+
+TEST_CASE("vhost: a chain may be a table elsewhere in memory") {
+  Bench bench;
+  const io::Fd host = bench.connect();
+  Header header{};
+  header.src_cid = 3;
+  header.dst_cid = 2;
+  header.src_port = kGuestPort;
+  header.dst_port = kHostPort;
+  header.len = 4;
+  header.type = VIRTIO_VSOCK_TYPE_STREAM;
+  header.op = VIRTIO_VSOCK_OP_RW;
+  header.buf_alloc = bench.room;
+  std::memcpy(&bench.memory[50000], &header, sizeof header);
+  std::memcpy(&bench.memory[51000], "data", 4);
+  const Entry table[] = {{kMemory + 50000, sizeof header, 1, 1}, {kMemory + 51000, 4, 0, 0}};
+  std::memcpy(&bench.memory[52000], table, sizeof table);
+  const uint16_t i = bench.out.available() % kSize;
+  bench.out.offer(0, 0);
+  bench.out.descriptor(i) = {kMemory + 52000, static_cast<uint32_t>(sizeof table), 4, 0};
+  bench.serve();
+  CHECK(read_from(host) == "data");
+}
+
+TEST_CASE("vhost: nothing is waited for that would be told at once, again and again") {
+  Bench bench;
+  bench.room = 4;
+  io::Fd host = bench.connect();
+  auto calm = [&] {
+    std::vector<pollfd> ready = bench.device.interest();
+    return ::poll(ready.data(), ready.size(), 0) == 0;
+  };
+  CHECK(calm());
+  REQUIRE(::send(host.get(), "too much", 8, 0) == 8);
+  bench.serve();
+  CHECK(calm());  // no credit
+  bench.taken = 8;
+  bench.room = 64;
+  bench.send(VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+  bench.received();
+  REQUIRE(::shutdown(host.get(), SHUT_WR) == 0);
+  bench.serve();
+  CHECK(calm());  // half-closed
+  host = io::Fd();
+  bench.serve();
+  CHECK(calm());  // gone, as far as the host goes
+  CHECK(bench.device.connections() == 1);
 }
 
 TEST_CASE("vhost: nonsense in a queue ends the chain and nothing else") {

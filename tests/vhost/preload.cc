@@ -9,7 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
@@ -23,13 +25,10 @@
 namespace gcs::vhost {
 namespace {
 
-// Of what Linux 6.1's vhost_vsock offers, for what is negotiated is part of a saved state, which may go on on a real
-// one.
 constexpr unsigned kIndirectDescriptors = 28;
 constexpr unsigned kEventIndex = 29;  // QEMU offers it whatever we say
-constexpr uint64_t kFeatures = 1ULL << VIRTIO_F_NOTIFY_ON_EMPTY | 1ULL << VHOST_F_LOG_ALL |
-                               1ULL << VIRTIO_F_ANY_LAYOUT | 1ULL << kIndirectDescriptors | 1ULL << kEventIndex |
-                               1ULL << VIRTIO_F_VERSION_1;
+constexpr uint64_t kFeatures = 1ULL << VHOST_F_LOG_ALL | 1ULL << VIRTIO_F_ANY_LAYOUT | 1ULL << kIndirectDescriptors |
+                               1ULL << kEventIndex | 1ULL << VIRTIO_F_VERSION_1;
 constexpr unsigned kQueues = 2;  // to the guest, from the guest; the third, for events, is QEMU's
 
 class Device {
@@ -42,8 +41,15 @@ class Device {
   int control(unsigned long request, void* argument);
 
  private:
-  Device() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  Device() {
+    for (unsigned i = 0; i < kQueues; ++i) rings_[i].set_call(calls_[i]);
+    // QEMU's signals are for QEMU's threads.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     std::thread([this] { run(); }).detach();
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   [[noreturn]] void run();
@@ -51,21 +57,21 @@ class Device {
   void set_memory(const vhost_memory& table);
   void set_place(const vhost_vring_addr& address);
   int control_queue(unsigned long request, const vhost_vring_file& queue);
-  static void replace(int& slot, int fd) {
-    if (slot >= 0) ::close(slot);
-    slot = fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  }
+  static int quiet() { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+  /// Under the number that the thread polls, which must never become another's.
+  void replace(int slot, int fd) { ::dup3(fd < 0 ? quiet_ : fd, slot, O_CLOEXEC); }
   static std::string path() {
     const char* named = std::getenv("GCS_VHOST_UNIX");
     return named != nullptr ? named : "";
   }
 
   std::mutex mutex_;
-  int wake_;
+  const int wake_ = quiet();
+  const int quiet_ = quiet();
   GuestMemory memory_;
   Vring rings_[kQueues] = {Vring(memory_), Vring(memory_)};
-  int kicks_[kQueues] = {-1, -1};
-  int calls_[kQueues] = {-1, -1};
+  const int kicks_[kQueues] = {quiet(), quiet()};
+  const int calls_[kQueues] = {quiet(), quiet()};
   VsockDevice device_{path(), memory_, rings_[0], rings_[1]};
 };
 
@@ -77,11 +83,11 @@ void Device::run() {
     for (const int fd : {wake_, kicks_[0], kicks_[1]}) ready.push_back({fd, POLLIN, 0});
     lock.unlock();
     ::poll(ready.data(), ready.size(), -1);
+    lock.lock();
     for (size_t i = sockets; i < ready.size(); ++i) {
       uint64_t count = 0;
       if (ready[i].revents != 0) (void)!::read(ready[i].fd, &count, sizeof count);
     }
-    lock.lock();
     ready.resize(sockets);
     device_.serve(ready);
   }
@@ -113,10 +119,7 @@ void Device::set_place(const vhost_vring_addr& address) {
 int Device::control_queue(unsigned long request, const vhost_vring_file& queue) {
   switch (request) {
     case VHOST_SET_VRING_KICK: replace(kicks_[queue.index], queue.fd); break;
-    case VHOST_SET_VRING_CALL:
-      replace(calls_[queue.index], queue.fd);
-      rings_[queue.index].set_call(calls_[queue.index]);
-      break;
+    case VHOST_SET_VRING_CALL: replace(calls_[queue.index], queue.fd); break;
     default: break;
   }
   return 0;
@@ -141,7 +144,12 @@ int Device::control(unsigned long request, void* argument) {
     case VHOST_SET_VRING_ADDR:
     case VHOST_SET_VRING_KICK:
     case VHOST_SET_VRING_CALL: break;
-    default: return 0;
+    case VHOST_SET_OWNER:
+    case VHOST_RESET_OWNER:
+    case VHOST_SET_BACKEND_FEATURES:
+    case VHOST_SET_LOG_FD:
+    case VHOST_SET_VRING_ERR: return 0;
+    default: errno = ENOTTY; return -1;
   }
   if (state->index >= kQueues) {
     errno = ENOBUFS;
@@ -157,9 +165,13 @@ int Device::control(unsigned long request, void* argument) {
   }
 }
 
+std::atomic<int> device_fd = -1;
+
 int open_file(const char* path, int flags, mode_t mode) {
-  if (std::strcmp(path, "/dev/vhost-vsock") == 0) path = "/dev/null";
-  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  const bool ours = std::strcmp(path, "/dev/vhost-vsock") == 0;
+  const auto fd = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, ours ? "/dev/null" : path, flags, mode));
+  if (ours) device_fd = fd;
+  return fd;
 }
 
 }  // namespace
@@ -186,6 +198,7 @@ extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
   va_start(rest, request);
   void* argument = va_arg(rest, void*);
   va_end(rest);
-  if (_IOC_TYPE(request) == VHOST_VIRTIO) return gcs::vhost::Device::the().control(request, argument);
+  if (fd == gcs::vhost::device_fd && _IOC_TYPE(request) == VHOST_VIRTIO)
+    return gcs::vhost::Device::the().control(request, argument);
   return static_cast<int>(::syscall(SYS_ioctl, fd, request, argument));
 }

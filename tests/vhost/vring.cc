@@ -46,10 +46,16 @@ void Vring::mark_used(const void* from, uint64_t size) {
   memory_.mark_written(*place_.used_log + static_cast<uint64_t>(offset), size);
 }
 
-bool Vring::has_next() const {
+bool Vring::is_there() const {
   if (!is_set()) return false;
   const auto* available = static_cast<const Available*>(place_.available);
   return __atomic_load_n(&available->index, __ATOMIC_ACQUIRE) != next_;
+}
+
+bool Vring::has_next() {
+  if (is_there()) return true;
+  ask_for_kick();
+  return is_there();
 }
 
 bool Vring::add(const Descriptor& descriptor, Chain& chain) const {
@@ -69,7 +75,6 @@ void Vring::ask_for_kick() {
 }
 
 std::optional<Vring::Chain> Vring::next() {
-  if (!has_next()) ask_for_kick();
   if (!has_next()) return std::nullopt;
   const auto* available = static_cast<const Available*>(place_.available);
   Chain chain;
@@ -105,19 +110,20 @@ void Vring::give_back(const Chain& chain, uint32_t written) {
   mark_used(used, sizeof(Used));
 }
 
-bool Vring::wants_interrupt() const {
+bool Vring::wants_interrupt(uint16_t now) const {
   const auto* available = static_cast<const Available*>(place_.available);
   if (!event_index_) return (__atomic_load_n(&available->flags, __ATOMIC_RELAXED) & kNoInterrupt) == 0;
   const uint16_t event = __atomic_load_n(available->ring + size_, __ATOMIC_RELAXED);
-  const uint16_t now = static_cast<const Used*>(place_.used)->index;
-  return static_cast<uint16_t>(now - event - 1) < static_cast<uint16_t>(now - told_);
+  return !told_ || static_cast<uint16_t>(now - event - 1) < static_cast<uint16_t>(now - *told_);
 }
 
 void Vring::notify() {
-  if (!is_set() || static_cast<const Used*>(place_.used)->index == told_) return;
+  if (!is_set()) return;
+  const uint16_t now = static_cast<const Used*>(place_.used)->index;
+  if (told_ == now) return;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  const bool wanted = wants_interrupt();
-  told_ = static_cast<const Used*>(place_.used)->index;
+  const bool wanted = wants_interrupt(now);
+  told_ = now;
   const uint64_t one = 1;
   if (wanted && call_ >= 0) (void)!::write(call_, &one, sizeof one);
 }

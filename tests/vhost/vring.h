@@ -34,10 +34,16 @@ class Vring {
   explicit Vring(GuestMemory& memory) : memory_(memory) {}
 
   void set_size(uint16_t size) { size_ = size; }
-  void set_place(const Place& place) { place_ = place; }
+  void set_place(const Place& place) {
+    place_ = place;
+    told_ = std::nullopt;
+  }
 
   /// The index of the next chain that the device has not seen: what a VM takes along when it moves.
-  void set_base(uint16_t base) { next_ = base; }
+  void set_base(uint16_t base) {
+    next_ = base;
+    told_ = std::nullopt;
+  }
   uint16_t base() const { return next_; }
 
   /// VIRTIO_RING_F_EVENT_IDX: each side says from where on it wants to be told, instead of whether.
@@ -46,10 +52,12 @@ class Vring {
   /// Written to when the guest wants to know of used chains; -1: never. The caller's.
   void set_call(int fd) { call_ = fd; }
 
-  bool has_next() const;
-
-  /// Nothing where there is none; the guest then kicks at the next.
+  /// Whether there is a chain; where there is none, the guest kicks with the next.
+  bool has_next();
   std::optional<Chain> next();
+
+  /// Undoes the last next(): the chain is the next one again.
+  void put_back() { --next_; }
 
   /// Gives the chain back with so many bytes written.
   void give_back(const Chain& chain, uint32_t written);
@@ -60,7 +68,8 @@ class Vring {
  private:
   bool is_set() const { return size_ != 0 && place_.used != nullptr; }
   void ask_for_kick();
-  bool wants_interrupt() const;
+  bool is_there() const;
+  bool wants_interrupt(uint16_t now) const;
   void mark_used(const void* from, uint64_t size);
   bool add(const struct Descriptor& descriptor, Chain& chain) const;
 
@@ -70,7 +79,7 @@ class Vring {
   uint16_t next_ = 0;
   int call_ = -1;
   bool event_index_ = false;
-  uint16_t told_ = 0;  // the used index that the guest was last told of
+  std::optional<uint16_t> told_;  // the used index that the guest was last told of
 };
 
 }  // namespace gcs::vhost

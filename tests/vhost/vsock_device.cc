@@ -67,7 +67,7 @@ std::vector<pollfd> VsockDevice::interest() const {
 void VsockDevice::serve(const std::vector<pollfd>& ready) {
   if (!running_) return;
   send_replies();
-  take_packets();
+  // First, for a connection that is made below may have the descriptor of one that goes there.
   for (auto at = connections_.begin(); at != connections_.end();) {
     const auto present = at++;
     const int fd = present->second.fd;
@@ -75,6 +75,7 @@ void VsockDevice::serve(const std::vector<pollfd>& ready) {
     if (found == ready.end() || found->revents == 0) continue;
     if (flush(present)) fill(present, found->revents);
   }
+  take_packets();
   send_replies();
   to_guest_.notify();
   from_guest_.notify();
@@ -150,13 +151,10 @@ void VsockDevice::end_by_guest(Connections::iterator at, uint32_t flags) {
 bool VsockDevice::flush(Connections::iterator at) {
   Connection& connection = at->second;
   while (!connection.outgoing.empty()) {
-    const ssize_t n = ::send(connection.fd, connection.outgoing.data(), connection.outgoing.size(), MSG_NOSIGNAL);
+    ssize_t n = ::send(connection.fd, connection.outgoing.data(), connection.outgoing.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EAGAIN) break;
-    if (n < 0) {
-      reply(at->first, VIRTIO_VSOCK_OP_RST, nullptr);
-      erase(at);
-      return false;
-    }
+    if (n < 0) connection.refuses = true;  // what it has sent before is read all the same
+    if (connection.refuses) n = static_cast<ssize_t>(connection.outgoing.size());
     connection.outgoing.erase(0, static_cast<size_t>(n));
     connection.forwarded += static_cast<uint32_t>(n);
   }
@@ -167,9 +165,8 @@ bool VsockDevice::flush(Connections::iterator at) {
     erase(at);
     return false;
   }
-  if (connection.guest_ended != 0 && !std::exchange(connection.write_ended, true)) {
-    if ((connection.guest_ended & VIRTIO_VSOCK_SHUTDOWN_SEND) != 0) ::shutdown(connection.fd, SHUT_WR);
-  }
+  const bool ended = (connection.guest_ended & VIRTIO_VSOCK_SHUTDOWN_SEND) != 0;
+  if (ended && !std::exchange(connection.write_ended, true)) ::shutdown(connection.fd, SHUT_WR);
   return true;
 }
 
@@ -178,7 +175,6 @@ bool VsockDevice::fill(Connections::iterator at, short revents) {
   Connection& connection = at->second;
   while ((connection.host_ended & VIRTIO_VSOCK_SHUTDOWN_SEND) == 0) {
     if (!replies_.empty() || connection.credit() == 0 || !to_guest_.has_next()) return true;
-    const uint16_t before = to_guest_.base();
     const auto chain = to_guest_.next();
     std::vector<iovec> room = payload_of(*chain, std::min(connection.credit(), kMaxPacket));
     if (room.empty()) {
@@ -197,7 +193,7 @@ bool VsockDevice::fill(Connections::iterator at, short revents) {
       deliver(*chain, header, header.len);
       continue;
     }
-    to_guest_.set_base(before);
+    to_guest_.put_back();
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     tell_end(at, n == 0 ? uint32_t{VIRTIO_VSOCK_SHUTDOWN_SEND} : kBoth);
   }

@@ -56,7 +56,11 @@ class VsockDevice {
     uint32_t guest_ended = 0;  // VIRTIO_VSOCK_SHUTDOWN_* of the guest
     uint32_t host_ended = 0;   // and what the guest was told of the host's
     bool write_ended = false;  // the host was told
-    uint32_t credit() const { return peer_room - (sent - peer_taken); }
+    bool refuses = false;      // the host takes nothing any more: what comes for it is dropped
+    uint32_t credit() const {
+      const uint32_t in_flight = sent - peer_taken;
+      return in_flight < peer_room ? peer_room - in_flight : 0;
+    }
   };
   using Connections = std::map<Ports, Connection>;
 
