@@ -128,6 +128,7 @@ io::Task<> Service::watch_kernel() {
 /// thread at the start is not worth its memory.
 io::Task<> Service::watch_memory() {
   const runtime::MemoryWatchContext context{loop_.engine(), clock_, offload_, runtime_.cgroups};
+  discard(co_await pods_memory_.refresh(), "it is tried again, and reported, below");
   std::vector<runtime::WatchedMemory> list;
   list.push_back({"/gcs", "", options_.gcs_mem_limit_bytes});
   list.push_back({"/pods", "", std::nullopt});

@@ -129,6 +129,7 @@ GCS_BARE int Launch::run_child(void* argument) {
   const long pipe = bare_syscall(SYS_fcntl, plan.pipe, F_DUPFD, kProgram + 1);
   if (pipe < 0) fail(plan, pipe, "pipe");
   const long program = plan.program >= 0 ? bare_syscall(SYS_fcntl, plan.program, F_DUPFD, kProgram + 1) : -1;
+  if (plan.program >= 0 && program < 0) fail(plan, program, "program");
   long lifted[3];
   for (int i = 0; i < 3; ++i) {
     long from = plan.stdio[i];
@@ -161,7 +162,8 @@ GCS_BARE int Launch::run_child(void* argument) {
   if (plan.program >= 0) {
     done =
         bare_syscall(SYS_execveat, kProgram, address(""), address(plan.argv_of), address(plan.env_of), AT_EMPTY_PATH);
-    fail(plan, done, plan.argv_of[0]);
+    // A file in memory may be what a security module does not let be executed.
+    if (done != -EACCES && done != -EPERM && done != -ENOSYS) fail(plan, done, plan.argv_of[0]);
   }
   long refused = -ENOENT;
   for (char* const* path = plan.paths_of; *path != nullptr; ++path) {

@@ -21,7 +21,7 @@ struct Command {
   int err = -1;
 
   int netns = -1;    ///< the network namespace that it runs in; -1: ours
-  int program = -1;  ///< executed in the place of what argv[0] names; no script; -1: what argv[0] names
+  int program = -1;  ///< executed instead of what argv[0] names, unless that is forbidden; no script; -1: argv[0]
 
   /// The child leads a new session whose controlling terminal is descriptor `in`.
   bool own_terminal = false;

@@ -19,6 +19,7 @@ namespace gcs::runtime {
 namespace {
 
 constexpr std::chrono::seconds kConsoleLimit{10};
+constexpr std::chrono::seconds kSealLimit{1};  // what it saves is milliseconds
 
 /// A directory of our own for one invocation; gone with its files afterwards. It is on a tmpfs (/run), so that the loop
 /// may read and write there: a bundle's path is the host's, and may lie on a device that does not answer.
@@ -121,11 +122,11 @@ class OciCli final : public OciRuntime {
     co_return made;
   }
 
-  /// Once; who comes while it is done goes by the path.
+  /// Once; who comes while it is done goes by the path. A name for PATH is left to the execution.
   io::Task<> seal() {
-    if (std::exchange(seal_tried_, true)) co_return;
+    if (std::exchange(seal_tried_, true) || settings_.binary.find('/') == std::string::npos) co_return;
     std::function<Result<std::optional<io::Fd>>()> job = [path = settings_.binary] { return seal_program(path); };
-    auto sealed = co_await offload_.call<std::optional<io::Fd>>(std::move(job));
+    auto sealed = co_await offload_.call<std::optional<io::Fd>>(std::move(job), kSealLimit);
     if (sealed) program_ = std::move(*sealed);
   }
 

@@ -1,20 +1,13 @@
 #!/bin/sh
 # A counter runs on while its VM moves between two hosts, and back (hosts/run).
 . "$STAGE/shims.sh"
+. "$STAGE/claims"
 begun=$(date +%s%N)
 say() { printf '\n[%5.1f s] %s\n' "$(($(date +%s%N) - begun))e-9" "$*"; }
 off() {
   printf '\nOFF: %s\n' "$*"
   tail -n 20 /run/a.log /run/b.log /run/a.console /run/b.console 2>/dev/null | cut -c1-200
   exit 1
-}
-# until_true TENTHS COMMAND...   waits for something that another process brings about
-until_true() {
-  left=$1; shift
-  until "$@"; do
-    left=$((left - 1)); [ $left -gt 0 ] || return 1
-    sleep 0.1
-  done
 }
 goes_on() { now=$(counted count); until_true 600 counted_more_than count $((now + 20)); }
 show() { tail -n 3 /run/io/count.out | sed 's/^/  | /'; }
@@ -26,7 +19,7 @@ move() {
 
 mkdir -m 700 /run/io
 say "host A boots a VM; its agent dials host A"
-shim a
+shim a; a=$shim
 until_true 900 is_state a live || off "the agent does not come"
 say "host A starts two containers in it: one counts, one answers what it is told"
 container a count -- sh -c "$count" || off "no counter"
@@ -38,7 +31,7 @@ until_true 600 grep -q "<before>" /run/io/echo.out || off "no answer"
 show
 
 say "host B waits for a VM"
-shim b --incoming
+shim b --incoming; b=$shim
 until_true 100 is_state b empty || off "host B does not serve"
 say "the VM moves to B: every connection of the guest breaks, the guest is not told"
 move a b
@@ -65,3 +58,5 @@ echo "  bytes seen twice    $3   (hosts of today do not say what they have read,
 exec 3>&-
 gcs-host wait /run/a.sock echo
 [ $? = 6 ] || off "the end of the input did not arrive"
+for host in $a $b; do kill -TERM $host && wait $host || off "a host does not end in order"; done
+[ -z "$(pidof qemu-system-x86_64)" ] || off "a QEMU is left"

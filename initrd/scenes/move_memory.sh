@@ -7,9 +7,10 @@ interrupted() {
   : >/run/out
   gcs-host migrate /run/a.sock /run/b.sock >/run/out 2>&1 &
   move=$!
-  until_true 600 sending
+  until_true 600 sending || echo "OFF: nothing is sent"
   "$@"
   wait $move; status=$?
+  sending && grep -q '^rolled back' /run/out || status="$status, not rolled back in mid-copy"
 }
 kill_destination() {
   kill -KILL $b
@@ -38,8 +39,17 @@ holds "leaves all of it alive" "a count, an echo and a terminal" "$(alive nine)"
 rm -f /run/b.sock
 shim b --incoming --bandwidth 1g; b=$shim
 until_true 100 is_state b empty
-gcs-host migrate /run/a.sock /run/b.sock >/run/out
+container a late -i -- sh -c 'read -r code; exit "$code"'
+: >/run/out
+gcs-host migrate /run/a.sock /run/b.sock >/run/out 2>&1 &
+move=$!
+until_true 600 sending
+echo 47 >/run/io/late.in
+wait $move
 holds "to another one the VM moves" "0 empty live" "$? $(state a) $(state b)"
+gcs-host wait /run/b.sock late
+holds "an exit in mid-copy is told there" 47 $?
+gcs-host remove /run/b.sock late
 grep -v 'MiB sent' /run/out | sed 's/^/  | /'
 holds "and is alive" "a count, an echo and a terminal" "$(alive ten)"
 gcs-host signal /run/b.sock count 15
