@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "runtime/spec_json.h"
@@ -25,6 +26,14 @@ std::vector<std::string> split(std::string_view text, char mark) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return parts;
+}
+
+/// Elsewhere a container may have put something of that name.
+bool is_program_of_image(const std::string& path, std::string_view name) {
+  constexpr std::array<std::string_view, 6> kDirectories = {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/",
+                                                            "/usr/bin/",        "/sbin/",          "/bin/"};
+  return std::ranges::any_of(kDirectories,
+                             [&](std::string_view directory) { return path == std::string(directory).append(name); });
 }
 
 Result<std::string> find_hook(const std::string& search) {
@@ -96,7 +105,7 @@ Result<> check_hooks(const Json& spec) {
     if (!list.is_array()) continue;
     for (const Json& hook : list) {
       const std::string path = string_member(hook, "path");
-      if (path.substr(path.rfind('/') + 1) == kHook) continue;
+      if (is_program_of_image(path, kHook)) continue;
       return Error(Errc::unsupported,
                    "OciSpecification.hooks." + kind + ": \"" + path.substr(0, 128) + "\" is no hook of this VM");
     }

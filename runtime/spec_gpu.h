@@ -22,7 +22,7 @@ Result<> add_gpus(nlohmann::json& spec, const std::string& bundle_path, const st
                   const GpuPaths& paths = {});
 
 /// Hooks run outside of the container, as root of the VM, so the only one that a document may bring is the program
-/// above; shims send none. Else `unsupported`, which names it.
+/// above, in a directory of the image's programs; shims send none. Else `unsupported`, which names it.
 Result<> check_hooks(const nlohmann::json& spec);
 
 }  // namespace gcs::runtime

@@ -17,29 +17,17 @@
 #include "stdio/io/log.h"
 #include "tests/support/loop.h"
 #include "tests/support/manual_clock.h"
+#include "tests/support/shell.h"
 #include "tests/support/temp_dir.h"
 
 namespace gcs::testing {
 namespace {
 
 using namespace gcs::network;
+using test::has;
 using test::put_dir;
+using test::sh;
 using test::TempDir;
-
-/// What a command prints; its failure fails the test.
-std::string sh(const std::string& command) {
-  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  char chunk[4096];
-  while (const size_t n = std::fread(chunk, 1, sizeof chunk, pipe)) text.append(chunk, n);
-  CHECK_MESSAGE(::pclose(pipe) == 0, command << ": " << text);
-  return text;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 NetnsPtr new_netns() {
   io::Fd made;

@@ -178,6 +178,13 @@ TEST_CASE("any kind: hooks of others are refused, for they would run as root of 
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code() == Errc::unsupported);
   CHECK(refused.error().message().find("/bin/evil") != std::string::npos);
+  for (const char* path :
+       {"/run/gcs/c/other/rootfs/bin/generichook", "/usr/bin/../../run/generichook", "generichook"}) {
+    CAPTURE(path);
+    spec = plain_spec();
+    spec["hooks"]["prestart"][0]["path"] = path;
+    CHECK_FALSE(prepare_spec(spec, alone()));
+  }
   spec = plain_spec();
   spec["hooks"] = json::parse(R"({"createRuntime": [{"path": "/usr/bin/generichook"}], "poststop": []})");
   const json hooks = spec["hooks"];

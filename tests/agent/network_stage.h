@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/agent/stage.h"
+#include "tests/support/shell.h"
 
 namespace gcs::testing {
 
@@ -13,10 +14,8 @@ constexpr const char* kSecond = "0b1c2d3e-6a1c-4c55-9d0e-0a2b3c4d5e6f";
 constexpr const char* kThird = "aaaaaaaa-6a1c-4c55-9d0e-0a2b3c4d5e6f";
 constexpr const char* kPod = "df0b813f-28c4-4224-837f-de2dcdc2dd85";
 
-/// What a command of the machine says; its failure is the test's.
-std::string sh(const std::string& command);
-
-bool has(const std::string& text, const std::string& part);
+using test::has;
+using test::sh;
 
 /// Adapters as a hypervisor adds and removes them: one end of a veth, which the VMBus tree in sysfs names by its GUID.
 /// The ends at the host have 10.77.<n>.1 and fd77:<n>::1.
