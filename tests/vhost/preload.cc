@@ -185,13 +185,8 @@ extern "C" int open(const char* path, int flags, ...) {
   return gcs::vhost::open_file(path, flags, mode);
 }
 
-extern "C" int open64(const char* path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  const auto mode = va_arg(rest, mode_t);
-  va_end(rest);
-  return gcs::vhost::open_file(path, flags, mode);
-}
+// The same on a machine of 64 bits.
+extern "C" int open64(const char* path, int flags, ...) __attribute__((alias("open")));
 
 extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
   va_list rest;
