@@ -32,8 +32,8 @@ grep -v 'MiB sent' /run/out | sed 's/^/  | /'
 holds "there too" "a count, an echo and a terminal" "$(alive two)"
 holds "of the count nothing is missing" 0 "$(tally /run/io/count.out | cut -d' ' -f2)"
 
-# Exits before, in and after the blackout, which is some 100 ms after the move begins. One before the move has begun makes the shim
-# refuse it, which is not what is meant here: then it is moved afterwards.
+# Exits before, in and after the blackout, which is some 100 ms after the move begins. One before the move has begun makes
+# the shim refuse it, which is not what is meant here: then it is moved afterwards.
 for n in 1 2 3 4; do container b "exit$n" -i -- sh -c 'read -r pause code; sleep "$pause"; exit "$code"'; done
 for n in 1 2 3 4; do echo "0.$n 4$n" >"/run/io/exit$n.in"; done
 gcs-host migrate /run/b.sock /run/a.sock >/run/out 2>&1
