@@ -75,9 +75,7 @@ void set_up_machine(const InitOptions& options, std::string_view kernel_line) {
   const auto modules = load_modules(kModules);
   if (!modules && modules.error().code() != Errc::not_found) complain("modules", modules.error());
 
-  if (options.writable) {
-    if (const auto done = make_writable(); !done) complain("writable layers", done.error());
-  }
+  if (options.writable) make_writable();
   if (options.entropy_port) {
     if (const auto done = seed_entropy(*options.entropy_port); !done) complain("entropy", done.error());
   }

@@ -156,18 +156,20 @@ TEST_CASE("init: a kernel argument is a whole word before the dashes, and the la
   CHECK(kernel_argument("gcs.run=", "gcs.run") == "");
 }
 
-TEST_CASE("init: the mount table keeps devices, set-uid files and programs out of all but /dev") {
+TEST_CASE("init: the mounts keep set-uid files out, programs out of all but /var, devices out of all but /dev") {
   std::set<std::string> targets;
-  for (const MountPoint& mount : init_mounts()) {
-    const std::string target = mount.target;
-    CAPTURE(target);
-    CHECK(targets.insert(target).second);
-    if (target == "/dev") continue;
-    CHECK((mount.flags & MS_NOSUID) != 0);
-    CHECK((mount.flags & MS_NOEXEC) != 0);
-    CHECK(((mount.flags & MS_NODEV) != 0) == (target != "/dev/pts"));
+  for (const auto table : {init_mounts(), writable_mounts()}) {
+    for (const MountPoint& mount : table) {
+      const std::string target = mount.target;
+      CAPTURE(target);
+      CHECK(targets.insert(target).second);
+      CHECK((mount.flags & MS_NOSUID) != 0);
+      CHECK(((mount.flags & MS_NOEXEC) != 0) == (target != "/var"));
+      CHECK(((mount.flags & MS_NODEV) != 0) == (target != "/dev" && target != "/dev/pts"));
+    }
   }
-  CHECK(targets == std::set<std::string>{"/dev", "/dev/pts", "/dev/shm", "/proc", "/run", "/sys", "/tmp"});
+  CHECK(targets == std::set<std::string>{"/dev", "/dev/pts", "/dev/shm", "/etc", "/proc", "/run", "/run/over", "/sys",
+                                         "/tmp", "/var"});
 }
 
 TEST_CASE("init: only enabled controllers are taken from the kernel's table") {
