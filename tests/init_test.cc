@@ -4,20 +4,26 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <set>
+#include <thread>
 
 #include "gcs/init_cgroups.h"
 #include "gcs/init_children.h"
+#include "gcs/init_entropy.h"
 #include "gcs/init_modules.h"
 #include "gcs/init_mounts.h"
 #include "gcs/init_options.h"
 #include "stdio/io/fd.h"
 
 using namespace gcs;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -65,6 +71,18 @@ TerminalRun ending_on_terminal(const std::string& script) {
   }
   return run;
 }
+
+/// A connection to the host, which sends entropy, and the host's end of it.
+struct Connection {
+  Connection() {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    guest = io::Fd(ends[0]);
+    host = io::Fd(ends[1]);
+  }
+  void send(const std::string& data) { REQUIRE(::write(host.get(), data.data(), data.size()) == ssize_t(data.size())); }
+  io::Fd guest, host;
+};
 
 }  // namespace
 
@@ -273,4 +291,67 @@ TEST_CASE("init: it refuses to set up a machine as anything but process 1") {
   char* argv[] = {name, nullptr};
   REQUIRE(::getpid() != 1);
   CHECK(run_init(1, argv) == 1);
+}
+
+TEST_CASE("init: entropy is what the host sends until it closes the connection, and 4 KiB at most") {
+  Connection connection;
+  connection.send(std::string(300, 'a'));
+  connection.send(std::string(212, 'b'));
+  connection.host.reset();
+  const auto data = read_entropy(connection.guest.get(), 60s);
+  REQUIRE(data.has_value());
+  CHECK(*data == std::string(300, 'a') + std::string(212, 'b'));
+  CHECK(read_entropy(connection.guest.get(), 60s).error().code() == Errc::not_found);
+
+  Connection generous;
+  generous.send(std::string(5000, 'c'));
+  const auto most = read_entropy(generous.guest.get(), 60s);
+  REQUIRE(most.has_value());
+  CHECK(most->size() == 4096);
+}
+
+TEST_CASE("init: a host that stays silent, or sends a byte now and then, holds the boot up for one limit in all") {
+  const auto started = std::chrono::steady_clock::now();
+  Connection silent;
+  CHECK(read_entropy(silent.guest.get(), 50ms).error().code() == Errc::not_found);
+
+  Connection slow;
+  std::jthread host([&](std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      slow.send("x");
+      std::this_thread::sleep_for(5ms);
+    }
+  });
+  const auto data = read_entropy(slow.guest.get(), 200ms);
+  host.request_stop();
+  REQUIRE(data.has_value());
+  CHECK(data->size() < 1000);
+  CHECK(*data == std::string(data->size(), 'x'));
+  CHECK(std::chrono::steady_clock::now() - started < 10s);  // far from 4096 bytes' time
+}
+
+TEST_CASE("init: of a connection that breaks, the entropy that came before is taken") {
+  for (const bool sent : {true, false}) {
+    CAPTURE(sent);
+    Connection connection;
+    if (sent) connection.send("seed");
+    REQUIRE(::write(connection.guest.get(), "?", 1) == 1);
+    connection.host.reset();  // with an unread byte: the guest's end is reset
+    const auto data = read_entropy(connection.guest.get(), 60s);
+    CHECK(data.has_value() == sent);
+    if (data) CHECK(*data == "seed");
+    if (!data) CHECK(data.error().code() == Errc::disconnected);
+  }
+}
+
+TEST_CASE("init: the kernel takes entropy of any length from root, and from nobody else") {
+  for (const size_t size : {1, 3, 4, 512, 4096}) {
+    CAPTURE(size);
+    std::string data(size, '\0');
+    REQUIRE(::getrandom(data.data(), size, 0) == ssize_t(size));
+    const auto done = add_entropy(data);
+    if (done) continue;
+    CHECK((done.error().sys_errno() == EPERM || done.error().sys_errno() == EACCES));
+    MESSAGE("not permitted here: " << done.error().message());
+  }
 }
