@@ -31,9 +31,7 @@
 namespace gcs {
 namespace {
 
-constexpr const char* kPath = "/sbin:/usr/sbin:/bin:/usr/bin";
 constexpr const char* kModules = "/lib/modules";
-constexpr const char* kVsockexec = "/bin/vsockexec";
 constexpr rlimit kDescriptors{1024, 1048576};
 
 std::string_view base_name(std::string_view path) {
@@ -111,13 +109,14 @@ std::string console_terminal() {
   return "/dev/" + std::string(names.substr(names.rfind(' ') + 1));
 }
 
-/// Until the agent or the companion command ends.
+/// Until the agent or the companion command ends; with -d until the latter does.
 void supervise(const InitOptions& options) {
   const auto agent = start_program(options.agent);
   if (!agent) return complain("agent", agent.error());
   std::vector<pid_t> watched{*agent};
+  if (options.agent_may_end) watched.clear();
   if (!options.run.empty()) {
-    const auto run = start_program({options.run, {options.run}}, console_terminal());
+    const auto run = start_on_terminal({options.run, {options.run}}, console_terminal());
     if (!run) return complain("companion command", run.error());
     watched.push_back(*run);
   }
@@ -150,7 +149,7 @@ int run_init(int argc, char** argv) {
   mount_file_systems();
   open_console();
   if (::setrlimit(RLIMIT_NOFILE, &kDescriptors) != 0) complain("limit", sys_error("descriptors"));
-  ::setenv("PATH", kPath, 1);
+  ::setenv("PATH", kProgramPath, 1);
 
   const int first = argc > 0 && base_name(argv[0]) == "init" ? 1 : 2;
   std::vector<std::string_view> arguments;
@@ -158,7 +157,7 @@ int run_init(int argc, char** argv) {
   const auto kernel_line = io::read_file("/proc/cmdline");
   const std::string_view line = kernel_line ? std::string_view(*kernel_line) : std::string_view();
 
-  InitOptions options = parse_init_options(arguments, own_path(), ::access(kVsockexec, X_OK) == 0);
+  InitOptions options = parse_init_options(arguments, {own_path(), line, is_program});
   if (options.run.empty()) options.run = kernel_argument(line, "gcs.run").value_or("");
   for (const std::string& word : options.ignored) log::warn("init ignores an argument", {{"argument", word}});
 

@@ -19,7 +19,6 @@
 #include "gcs/init_entropy.h"
 #include "gcs/init_modules.h"
 #include "gcs/init_mounts.h"
-#include "gcs/init_options.h"
 #include "stdio/io/fd.h"
 
 using namespace gcs;
@@ -27,12 +26,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Arguments = std::vector<std::string_view>;
 using Words = std::vector<std::string>;
-
-InitOptions parsed(const Arguments& arguments, bool have_vsockexec = false) {
-  return parse_init_options(arguments, "/bin/gcs", have_vsockexec);
-}
 
 Command shell(const std::string& script) {
   return {"/bin/sh", {"sh", "-c", script}};
@@ -59,7 +53,7 @@ TerminalRun ending_on_terminal(const std::string& script) {
   REQUIRE(master);
   REQUIRE(::grantpt(master.get()) == 0);
   REQUIRE(::unlockpt(master.get()) == 0);
-  const auto pid = start_program(shell(script), ::ptsname(master.get()));
+  const auto pid = start_on_terminal(shell(script), ::ptsname(master.get()));
   REQUIRE(pid.has_value());
   const pid_t watched[] = {*pid};
   const auto ended = reap_until(watched);
@@ -110,68 +104,6 @@ TEST_CASE("init: the name or the verb init makes a process the image's first pro
     CAPTURE(row.argv.size());
     CHECK(is_init(static_cast<int>(row.argv.size()), argv.data()) == row.wanted);
   }
-}
-
-TEST_CASE("init: without arguments the agent is this binary with the flags that hosts use, and nothing else is asked") {
-  const InitOptions options = parsed({});
-  CHECK(options.agent.file == "/bin/gcs");
-  CHECK(options.agent.argv == Words{"gcs", "-v4", "-log-format", "json", "-loglevel", "info"});
-  CHECK_FALSE(options.entropy_port);
-  CHECK_FALSE(options.writable);
-  CHECK(options.run.empty());
-  CHECK(options.ignored.empty());
-}
-
-TEST_CASE("init: its own flags end where the agent's command line begins, with or without dashes between") {
-  for (const Arguments& arguments :
-       {Arguments{"-e", "1", "-w", "-run", "/scene", "/bin/gcs", "-v4", "-e", "7"},
-        Arguments{"-e1", "-w", "-run", "/scene", "--", "/bin/gcs", "-v4", "-e", "7"},
-        Arguments{"--", "-w", "-e", "1", "-run", "/scene", "/bin/gcs", "-v4", "-e", "7"}}) {
-    const InitOptions options = parsed(arguments);
-    CHECK(options.entropy_port == 1U);
-    CHECK(options.writable);
-    CHECK(options.run == "/scene");
-    CHECK(options.agent.file == "/bin/gcs");
-    CHECK(options.agent.argv == Words{"/bin/gcs", "-v4", "-e", "7"});
-    CHECK(options.ignored.empty());
-  }
-}
-
-TEST_CASE("init: what it does not understand is ignored and listed, for process 1 cannot refuse") {
-  const InitOptions options = parsed({"nopti", "-x", "-e", "many", "--", "/bin/gcs"});
-  CHECK(options.ignored == Words{"nopti", "-x", "-e many"});
-  CHECK_FALSE(options.entropy_port);
-  CHECK(options.agent.argv == Words{"/bin/gcs"});
-  CHECK(parsed({"-e"}).ignored == Words{"-e"});
-  CHECK(parsed({"-run"}).ignored == Words{"-run"});
-  CHECK(parsed({"-e", "4294967296"}).ignored == Words{"-e 4294967296"});
-}
-
-TEST_CASE("init: an image without vsockexec runs the agent itself, and its log port becomes the agent's") {
-  const Arguments migratable = {"-e", "1", "/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"};
-  CHECK(parsed(migratable).entropy_port == 1U);
-  CHECK(parsed(migratable).agent.file == "/bin/gcs");
-  CHECK(parsed(migratable).agent.argv == Words{"/bin/gcs", "-v4", "-log-port", "109"});
-  CHECK(parsed({"/bin/vsockexec", "-o", "108", "-e", "109", "/bin/gcs"}).agent.argv ==
-        Words{"/bin/gcs", "-log-port", "109"});
-  CHECK(parsed({"/bin/vsockexec", "-o108", "/bin/gcs", "-e", "3"}).agent.argv == Words{"/bin/gcs", "-e", "3"});
-  CHECK(parsed({"/bin/vsockexec", "-e", "109"}).agent.file == "/bin/gcs");  // nothing after it: the default agent
-}
-
-TEST_CASE("init: an image with vsockexec runs it as it is told") {
-  const InitOptions options = parsed({"/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"}, true);
-  CHECK(options.agent.file == "/bin/vsockexec");
-  CHECK(options.agent.argv == Words{"/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"});
-}
-
-TEST_CASE("init: a kernel argument is a whole word before the dashes, and the last one counts") {
-  constexpr std::string_view kLine =
-      "quiet gcs.run=/a xgcs.run=/b gcs.runner=/c gcs.run=/d\thcsshim.cgroup=v1 -- gcs.run=/e\n";
-  CHECK(kernel_argument(kLine, "gcs.run") == "/d");
-  CHECK(kernel_argument(kLine, "hcsshim.cgroup") == "v1");
-  CHECK_FALSE(kernel_argument(kLine, "quiet"));
-  CHECK_FALSE(kernel_argument("", "gcs.run"));
-  CHECK(kernel_argument("gcs.run=", "gcs.run") == "");
 }
 
 TEST_CASE("init: the mounts keep set-uid files out, programs out of all but /var, devices out of all but /dev") {
@@ -230,6 +162,22 @@ TEST_CASE("init: a program's ending is told by its exit code or its signal") {
 
 TEST_CASE("init: a program that is not there ends as 127") {
   CHECK(exit_code(ending_of({"/nowhere/gcs", {"gcs"}})) == 127);
+}
+
+TEST_CASE("init: a program has PATH alone for its environment, one on the terminal has that of process 1") {
+  REQUIRE(::setenv("GCS_INIT_TEST", "1", 1) == 0);
+  const std::string alone = "test \"$(tr '\\0' '\\n' </proc/$$/environ)\" = PATH=/sbin:/usr/sbin:/bin:/usr/bin";
+  CHECK(exit_code(ending_of(shell(alone))) == 0);
+  CHECK(exit_code(ending_on_terminal("test \"$GCS_INIT_TEST\" = 1").status) == 0);
+  ::unsetenv("GCS_INIT_TEST");
+}
+
+TEST_CASE("init: a program is a file to execute, by its path or by its name in one of the program directories") {
+  for (const char* name : {"/bin/sh", "sh", "cat"}) CHECK(is_program(name));
+  for (const char* name : {"", "/", "/bin", "/etc/passwd", "/nowhere/sh", "no-such-program", "-c", "../bin"}) {
+    CAPTURE(name);
+    CHECK_FALSE(is_program(name));
+  }
 }
 
 TEST_CASE("init: a program leads a session of its own and has no signal blocked or ignored") {
