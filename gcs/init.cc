@@ -31,7 +31,6 @@
 namespace gcs {
 namespace {
 
-constexpr const char* kModules = "/lib/modules";
 constexpr rlimit kDescriptors{1024, 1048576};
 
 std::string_view base_name(std::string_view path) {
@@ -70,9 +69,7 @@ void set_up_machine(const InitOptions& options, std::string_view kernel_line) {
 
   if (const auto done = raise_loopback(); !done) complain("loopback", done.error());
 
-  const auto modules = load_modules(kModules);
-  if (!modules && modules.error().code() != Errc::not_found) complain("modules", modules.error());
-
+  const int modules = load_image_modules(kernel_line);
   if (options.writable) make_writable();
   if (options.entropy_port) {
     if (const auto done = seed_entropy(*options.entropy_port); !done) complain("entropy", done.error());
@@ -83,7 +80,7 @@ void set_up_machine(const InitOptions& options, std::string_view kernel_line) {
   log::info("init is done", {{"cgroup", !version                        ? "none"
                                         : *version == CgroupVersion::v2 ? "v2"
                                                                         : "v1"},
-                             {"modules", modules ? *modules : 0},
+                             {"modules", modules},
                              {"uptime_ms", up.tv_sec * 1000 + up.tv_nsec / 1000000}});
 }
 

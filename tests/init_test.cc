@@ -17,7 +17,6 @@
 #include "gcs/init_cgroups.h"
 #include "gcs/init_children.h"
 #include "gcs/init_entropy.h"
-#include "gcs/init_modules.h"
 #include "gcs/init_mounts.h"
 #include "stdio/io/fd.h"
 
@@ -129,26 +128,6 @@ TEST_CASE("init: only enabled controllers are taken from the kernel's table") {
   CHECK(enabled_controllers(kTable) == Words{"cpuset", "cpu", "pids"});
   CHECK(enabled_controllers("").empty());
   CHECK(enabled_controllers("cpu\nmemory 1").empty());
-}
-
-TEST_CASE("init: an order file names modules one a line, with comments and empty lines between") {
-  CHECK(module_names("# first\nvsock.ko\n\n  loop.ko  # why\r\nveth.ko") == Words{"vsock.ko", "loop.ko", "veth.ko"});
-  CHECK(module_names("").empty());
-}
-
-TEST_CASE("init: an image without an order file has no modules, and a module that cannot be loaded is left out") {
-  char directory[] = "/tmp/init_test.XXXXXX";
-  REQUIRE(::mkdtemp(directory) != nullptr);
-  const std::string home = directory;
-  CHECK(load_modules(home).error().code() == Errc::not_found);
-
-  REQUIRE(io::write_file(home + "/order", "missing.ko\nempty.ko\n", O_CREAT));
-  REQUIRE(io::write_file(home + "/empty.ko", "x", O_CREAT));
-  const auto loaded = load_modules(home);
-  REQUIRE(loaded.has_value());
-  CHECK(*loaded == 0);
-  for (const char* name : {"/order", "/empty.ko"}) ::unlink((home + name).c_str());
-  ::rmdir(directory);
 }
 
 TEST_CASE("init: a program's ending is told by its exit code or its signal") {
