@@ -106,6 +106,20 @@ std::string console_terminal() {
   return "/dev/" + std::string(names.substr(names.rfind(' ') + 1));
 }
 
+/// What GPUs want beside the agent, in images that have it; nobody waits for its end.
+void start_services() {
+  const Command services[] = {
+      {"/bin/nvidia-persistenced", {"/bin/nvidia-persistenced"}},
+      {"/bin/nv-fabricmanager", {"/bin/nv-fabricmanager", "-c", "/usr/share/nvidia/nvswitch/fabricmanager.cfg"}},
+  };
+  for (const Command& service : services) {
+    if (!is_program(service.file)) continue;
+    const auto started = start_program(service);
+    if (!started) complain(service.file, started.error());
+    if (started) log::info("init has started a service", {{"program", service.file}, {"pid", *started}});
+  }
+}
+
 /// Until the agent or the companion command ends; with -d until the latter does.
 void supervise(const InitOptions& options) {
   const auto agent = start_program(options.agent);
@@ -159,6 +173,7 @@ int run_init(int argc, char** argv) {
   for (const std::string& word : options.ignored) log::warn("init ignores an argument", {{"argument", word}});
 
   set_up_machine(options, line);
+  start_services();
   supervise(options);
   end_vm();
 }
