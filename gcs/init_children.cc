@@ -77,9 +77,9 @@ bool is_program(const std::string& name) {
   if (name.empty()) return false;
   std::string_view rest = kProgramPath;
   while (!rest.empty()) {
-    const std::string directory(rest.substr(0, rest.find(':')));
-    rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
-    if (runs(directory + "/" + name)) return true;
+    std::string path(rest.substr(0, rest.find(':')));
+    rest.remove_prefix(std::min(path.size() + 1, rest.size()));
+    if (runs(path.append("/").append(name))) return true;
   }
   return false;
 }

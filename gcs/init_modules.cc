@@ -26,6 +26,11 @@ constexpr const char* kSettings[] = {"/lib/modprobe.d", "/usr/lib/modprobe.d", "
 // Network adapters, the host's socket, and what the bridges and address translation of pods want.
 constexpr std::string_view kNamed[] = {"hv_netvsc", "hv_sock", "bridge", "veth", "nf_conntrack", "br_netfilter"};
 
+/// modules.dep may have whole paths, too.
+std::string path_in(const std::string& directory, const std::string& name) {
+  return name.starts_with('/') ? name : directory + "/" + name;
+}
+
 void load_one(const std::string& file, const ModuleSettings& settings, const ModuleLoader& load, ModuleCount& count) {
   const auto parameters = settings.parameters.find(module_name(file));
   const auto done = load(file, parameters != settings.parameters.end() ? parameters->second : std::string());
@@ -115,7 +120,7 @@ Result<ModuleCount> load_ordered_modules(const std::string& directory, const Mod
   const auto order = io::read_file(directory + "/order");
   if (!order) return order.error();
   ModuleCount count;
-  for (const std::string& name : modules_in_order(*order)) load_one(directory + "/" + name, settings, load, count);
+  for (const std::string& name : modules_in_order(*order)) load_one(path_in(directory, name), settings, load, count);
   return count;
 }
 
@@ -143,7 +148,7 @@ ModuleCount load_module_tree(const std::string& tree, const ModuleSettings& sett
       count.left_out += static_cast<int>(order.size() - i);
       break;
     }
-    load_one(order[i].starts_with('/') ? order[i] : tree + "/" + order[i], settings, load, count);
+    load_one(path_in(tree, order[i]), settings, load, count);
   }
   return count;
 }

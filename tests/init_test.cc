@@ -243,7 +243,7 @@ TEST_CASE("init: a host that stays silent, or sends a byte now and then, holds t
   CHECK(read_entropy(silent.guest.get(), 50ms).error().code() == Errc::not_found);
 
   Connection slow;
-  std::jthread host([&](std::stop_token stop) {
+  std::jthread host([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       slow.send("x");
       std::this_thread::sleep_for(5ms);
