@@ -60,6 +60,8 @@ for mount in /dev /dev/pts; do
   for option in nosuid noexec; do claim "$mount is $option" has_option $mount $option; done
 done
 claim "cgroups are there, every controller enabled" cgroups_ready
+hierarchical=/sys/fs/cgroup/memory/memory.use_hierarchy
+[ ! -e $hierarchical ] || claim "memory is accounted for hierarchically, without being asked" test "$(cat $hierarchical)" = 1
 for file in $(module_files); do
   name=$(basename "$file" .ko | tr - _)
   case $name in
