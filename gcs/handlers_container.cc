@@ -40,6 +40,7 @@ io::Task<Payload> create(HandlerContext& context, Body body) {
   config.bundle_path = request->bundle_path;
   config.scratch_path = request->scratch_path;
   config.spec = request->spec;
+  config.security = context.guard.policy().texts();
   const std::string activity = request->base.activity_id;
   auto container = co_await context.registry.create(std::move(config));
   if (!container) co_return container.error();
