@@ -21,9 +21,16 @@ constexpr size_t kMaxRequestBytes = 24u << 20;
 // What one write carries at most; several small frames leave together.
 constexpr size_t kMaxWrite = 64 * 1024;
 
+// Sequential mode: a request that takes longer than this keeps all others waiting, and is told of (wire.md 4).
+constexpr std::chrono::seconds kSlow{5};
+
 // From a write that the host did not take to the end of its other side. A host that dies ends both at once; one that
 // has only stopped reading keeps the other open for ever.
 constexpr std::chrono::seconds kEndLimit{1};
+
+void tell_slow(const std::string& request) {
+  log::warn("a request takes long, and others wait for it", {{"request", request}});
+}
 
 /// What a request holds while it is handled; given back however that ends.
 class Held {
@@ -36,9 +43,13 @@ class Held {
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 
-  void take_turn() { has_turn_ = true; }
+  void take_turn(io::Clock& clock, std::string request) {
+    has_turn_ = true;
+    slow_ = clock.at(clock.now() + kSlow, [request = std::move(request)] { tell_slow(request); });
+  }
 
   void give_back_turn() {
+    slow_ = {};
     if (std::exchange(has_turn_, false)) exchange_.end_turn();
   }
 
@@ -52,16 +63,17 @@ class Held {
   Exchange& exchange_;
   size_t bytes_;
   bool has_turn_ = false;
+  io::Alarm slow_;
 };
 
 /// Answers one request. Outlives the session that read it.
-io::Task<> serve(Exchange& exchange, Origin origin, Body body, size_t size, uint64_t ticket) {
+io::Task<> serve(Exchange& exchange, io::Clock& clock, Origin origin, Body body, size_t size, uint64_t ticket) {
   Held held(exchange, size);
   const bool is_wait = origin.type == static_cast<uint32_t>(MessageType::wait_for_process);
   if (exchange.sequential) {
     auto my_turn = [&exchange, ticket] { return exchange.serving == ticket; };
     co_await exchange.turn.wait(my_turn);
-    held.take_turn();
+    held.take_turn(clock, name_of(origin.type) + " " + std::to_string(origin.id));
   }
   // A wait may last as long as its process: it had its turn to start, and its handler keeps nothing of the body.
   if (is_wait) {
@@ -196,7 +208,8 @@ void Session::begin(const Header& header, Body body) {
   const uint64_t ticket = exchange_.next_ticket++;
   exchange_.request_bytes += header.size;
   std::string name = name_of(header.type) + " " + std::to_string(header.id);
-  exchange_.requests.spawn(std::move(name), serve(exchange_, std::move(origin), std::move(body), header.size, ticket));
+  exchange_.requests.spawn(std::move(name),
+                           serve(exchange_, clock_, std::move(origin), std::move(body), header.size, ticket));
 }
 
 io::Task<> Session::write() {

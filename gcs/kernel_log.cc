@@ -35,6 +35,7 @@ bool take_number(std::string_view& text, Int& number) {
 int take(const KernelLog& log, int fd, bool fresh, const KernelRecordCall& seen) {
   std::array<char, kLongest> buffer;
   const ssize_t n = log.read(fd, buffer.data(), buffer.size());
+  if (n < 0 && errno == EPIPE) gcs::log::warn("records of the kernel's log were overwritten before they were read");
   if (n < 0) return errno == EPIPE || errno == EINVAL ? 0 : errno;
   if (n == 0) return ENODATA;
   const auto record = parse_kernel_record({buffer.data(), static_cast<size_t>(n)});

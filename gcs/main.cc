@@ -10,9 +10,11 @@
 #include "gcs/power_off.h"
 #include "gcs/service.h"
 #include "gcs/signals.h"
+#include "gcs/terminate.h"
 #include "runtime/child.h"
 #include "stdio/io/log.h"
 #include "stdio/io/log_output.h"
+#include "stdio/io/vsock.h"
 
 namespace gcs {
 namespace {
@@ -32,6 +34,7 @@ Result<> open_log(const Options& options) {
   log::configure(options.log_level, options.log_format, fd);
   if (options.log_port != 0) log::keep_for_port();
   if (options.initial_policy_stance == PolicyStance::deny) log::mute(true);
+  for (const std::string& word : options.ignored) log::warn("an argument is ignored", {{"argument", word}});
   return {};
 }
 
@@ -50,17 +53,30 @@ Result<> serve(const Options& options) {
     power_off();
     ended.stop();
   });
+  service.on_end([&ended = **loop] { ended.stop(); });
   const auto watching = signals.start([&ended = **loop] { ended.stop(); });
   if (!watching) return watching;
   const auto started = service.start();
-  if (!started) return started;
-  (*loop)->run();
+  if (started) (*loop)->run();
 
   io::TaskGroup ending((*loop)->executor());
   ending.spawn("stop", service.stop());
   ending.spawn("stop signals", signals.stop());
   (*loop)->run_until([&ending] { return ending.size() == 0; });
-  return {};
+  return started;
+}
+
+/// Where the log goes; to a log port, which nobody dials any more, by a connection made for it.
+void tell_end(const Options& options, const Error& error) {
+  constexpr std::chrono::seconds kConnectLimit{2};
+  if (options.log_port != 0) {
+    auto host = options.transport.is_vsock
+                    ? io::vsock_connect_blocking(options.host_cid, options.log_port, kConnectLimit)
+                    : Result<io::Fd>(Error(Errc::unsupported, "no vsock"));
+    const int fd = host ? host->release() : STDERR_FILENO;
+    log::configure(options.log_level, host ? log::Format::json : options.log_format, fd);
+  }
+  log::write(log::Level::fatal, "gcs ends", {{"error", error.message()}});
 }
 
 int run(int argc, char** argv) {
@@ -75,9 +91,10 @@ int run(int argc, char** argv) {
     case Options::Action::print_usage: std::fputs(usage().c_str(), stdout); return 0;
     case Options::Action::serve: break;
   }
+  log_before_terminating();
   const auto served = serve(*options);
   if (served) return 0;
-  std::fprintf(stderr, "gcs: %s\n", served.error().message().c_str());
+  tell_end(*options, served.error());
   return 1;
 }
 

@@ -173,9 +173,10 @@ Result<Options> parse_options(std::span<const std::string_view> arguments) {
   Options options;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view argument = arguments[i];
-    if (argument == "--" && i + 1 == arguments.size()) break;
     if (argument.size() < 2 || argument[0] != '-' || argument == "--") {
-      return Error(Errc::invalid_argument, "not a flag: " + std::string(argument));
+      const auto rest = arguments.subspan(argument == "--" ? i + 1 : i);
+      options.ignored.assign(rest.begin(), rest.end());
+      break;
     }
     const auto word = split(argument);
     if (!word) return Error(Errc::invalid_argument, "bad flag syntax: " + std::string(argument));

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "stdio/io/dialer.h"
 #include "stdio/io/engine.h"
@@ -39,10 +40,13 @@ struct Options {
   std::string oci_runtime;  ///< empty: the first of crun and runc on PATH
   uint32_t log_port = 0;    ///< 0: the log stays on this machine, else stderr gets none of it
   bool sequential = false;
+
+  std::vector<std::string> ignored;  ///< what stands behind the flags
 };
 
 /// Reads flags in the way of Go's flag package: `-flag value`, `-flag=value`, one dash or two; a boolean takes its
-/// value after `=` only; the last of several counts. `arguments` is without the program's name. Errors name the flag.
+/// value after `=` only; the last of several counts; the first word that is no flag, or `--`, ends the flags, and what
+/// follows is ignored. `arguments` is without the program's name. Errors name the flag.
 Result<Options> parse_options(std::span<const std::string_view> arguments);
 Result<Options> parse_options(int argc, char** argv);
 

@@ -12,7 +12,7 @@ namespace gcs {
 inline constexpr std::chrono::nanoseconds kJump = std::chrono::milliseconds(100);
 
 /// What a restored VM needs of its kernel; a fake in tests. All but clock_was_set() block for a moment and run on a
-/// helper thread, one at a time.
+/// helper thread: one at a time, unless one hangs for so long that it is given up (offload.h).
 class RestoreKernel {
  public:
   virtual ~RestoreKernel() = default;

@@ -46,7 +46,7 @@ io::Task<> RestoreWatch::run() {
   }
 }
 
-/// One check; true when it found a jump.
+/// One check; true when it found a jump, and nothing is left to do.
 io::Task<bool> RestoreWatch::check() {
   if (kernel_->clock_was_set()) {
     log::info("somebody has set the clock", {});
@@ -58,8 +58,8 @@ io::Task<bool> RestoreWatch::check() {
   }
   const bool restored = std::exchange(restored_, false);
   if (!restored && !sync_time_) co_return false;  // nothing to do for a helper
-  std::function<Result<RestoreReport>()> job = [&kernel = *kernel_, restored, sync_time = sync_time_] {
-    return Result<RestoreReport>(check_restore(kernel, restored, sync_time));
+  std::function<Result<RestoreReport>()> job = [kernel = kernel_, restored, sync_time = sync_time_] {
+    return Result<RestoreReport>(check_restore(*kernel, restored, sync_time));
   };
   const auto report = co_await offload_.call<RestoreReport>(std::move(job));
   if (!report) {
@@ -67,9 +67,10 @@ io::Task<bool> RestoreWatch::check() {
     restored_ = restored_ || restored;
     co_return false;
   }
+  restored_ = restored_ || (report->reseed && !*report->reseed);
   if (report->step) kernel_->clock_was_set();  // that was us
   tell(*report);
-  co_return report->jumped();
+  co_return report->jumped() && !restored_;
 }
 
 void RestoreWatch::tell(const RestoreReport& report) {

@@ -27,6 +27,9 @@ class Service {
   /// Stops dialling, ends the streams and waits for every task. Containers go on.
   io::Task<> stop();
 
+  /// Called once no host can come any more: -use-inouterr, and stdin has ended.
+  void on_end(std::function<void()> call) { end_ = std::move(call); }
+
   /// Called once the host has asked for the VM's power-off; the program decides what that means.
   void on_power_off(std::function<void()> call) { power_off_ = std::move(call); }
 
@@ -51,6 +54,7 @@ class Service {
   std::unique_ptr<runtime::OciRuntime> oci_;
   bridge::Exchange exchange_;
   std::function<void()> power_off_;
+  std::function<void()> end_;
   uint64_t sessions_ = 0;
   network::Network network_;
   io::TaskGroup processes_;

@@ -32,12 +32,16 @@ io::Task<Error> Service::serve(std::unique_ptr<io::Stream> conn, uint64_t number
   co_return co_await session.run();
 }
 
-/// Dial, serve, dial again: for ever, until the service is stopped or the VM powered off.
+/// Dial, serve, dial again: for ever, until the service is stopped or the VM powered off, or there is nothing to dial.
 io::Task<> Service::keep_session() {
   auto lost_at = clock_.now();
   bool failed_before = false;
   for (;;) {
     auto conn = co_await dialer_->dial(bridge::kBridgePort);
+    if (!conn && conn.error().code() == Errc::wrong_state) {
+      log::info("no host can come any more", {{"reason", conn.error().message()}});
+      co_return end_();
+    }
     if (!conn) {
       if (!failed_before) log::info("waiting for the host", {{"error", conn.error().message()}});
       failed_before = true;

@@ -9,33 +9,34 @@ namespace {
 constexpr std::chrono::seconds kPause{1};        // a cgroup at its limit has thousands a second
 constexpr std::chrono::seconds kRearmPause{60};  // how often a crossed threshold of version 2 is looked at
 
-struct Numbers {
-  CgroupStats::MemoryEntry usage;
-  uint64_t oom_kill = 0;
-};
+using Entry = CgroupStats::MemoryEntry;
 
-Numbers numbers_of(const Cgroups& cgroups, const std::string& path) {
-  Numbers numbers;
-  const auto stats = read_cgroup_stats(cgroups, path);
-  if (stats && stats->memory) numbers.usage = stats->memory->usage.value_or(CgroupStats::MemoryEntry());
-  if (stats && stats->oom) numbers.oom_kill = stats->oom->oom_kill;
-  return numbers;
-}
-
-/// The words and fields that hosts' tools look for.
+/// The words and fields of the Go GCS (behaviour.md 3), but for the time of its start, and three more: whose cgroup it
+/// is, what the event was, and the kills.
 void report(const Cgroups& cgroups, const WatchedMemory& watched, uint64_t count) {
-  const Numbers numbers = numbers_of(cgroups, watched.cgroup);
-  const uint64_t threshold = watched.threshold.value_or(numbers.usage.limit);
+  const auto stats = read_cgroup_stats(cgroups, watched.cgroup);
+  const auto memory = stats && stats->memory ? *stats->memory : CgroupStats::Memory();
+  const Entry usage = memory.usage.value_or(Entry());
+  const Entry swap = memory.swap.value_or(Entry());
+  const Entry kernel = memory.kernel.value_or(Entry());
+  const uint64_t oom_kill = stats && stats->oom ? stats->oom->oom_kill : 0;
+  const uint64_t threshold = watched.threshold.value_or(usage.limit);
   const char* version = cgroups.version() == Cgroups::Version::v1 ? "v1" : "v2";
   log::warn("memory usage for cgroup exceeded threshold", {{"cgroup", watched.cgroup},
                                                            {"cid", watched.container_id},
                                                            {"event", watched.threshold ? "threshold" : "oom"},
                                                            {"thresholdBytes", threshold},
                                                            {"count", count},
-                                                           {"usage", numbers.usage.usage},
-                                                           {"limit", numbers.usage.limit},
-                                                           {"max", numbers.usage.max},
-                                                           {"oomKill", numbers.oom_kill},
+                                                           {"memoryUsage", usage.usage},
+                                                           {"memoryUsageMax", usage.max},
+                                                           {"memoryUsageLimit", usage.limit},
+                                                           {"swapUsage", swap.usage},
+                                                           {"swapUsageMax", swap.max},
+                                                           {"swapUsageLimit", swap.limit},
+                                                           {"kernelUsage", kernel.usage},
+                                                           {"kernelUsageMax", kernel.max},
+                                                           {"kernelUsageLimit", kernel.limit},
+                                                           {"oomKill", oom_kill},
                                                            {"cgroup_version", version}});
 }
 
@@ -58,10 +59,12 @@ io::Task<std::optional<MemoryEvents>> open_memory_watch(MemoryWatchContext conte
 
 io::Task<> report_memory(MemoryWatchContext context, WatchedMemory watched, MemoryEvents events) {
   const auto executor = context.engine.executor();
+  uint64_t count = 0;
   for (;;) {
-    const auto count = co_await events.next(context.engine);
-    if (!count) co_return;
-    report(context.cgroups, watched, *count);
+    const auto more = co_await events.next(context.engine);
+    if (!more) co_return;
+    count += *more;
+    report(context.cgroups, watched, count);
     co_await io::sleep_until(executor, context.clock, context.clock.now() + kPause);
     while (events.is_spent()) {
       co_await io::sleep_until(executor, context.clock, context.clock.now() + kRearmPause);

@@ -102,7 +102,7 @@ TEST_CASE("options: a boolean is set by its name alone, and takes a value only a
     for (const char* yes : {"1", "t", "T", "true", "TRUE", "True"}) CHECK(parsed({flag + "=" + yes}).*row.option);
     for (const char* no : {"0", "f", "F", "false", "FALSE", "False"})
       CHECK_FALSE(parsed({flag + "=" + no}).*row.option);
-    CHECK(refusal({flag, "false"}) == "not a flag: false");
+    CHECK(parsed({flag, "false"}).ignored == std::vector<std::string>{"false"});
     CHECK(refusal({flag + "=yes"}) == "bad value \"yes\" for flag: " + flag);
   }
 }
@@ -164,10 +164,19 @@ TEST_CASE("options: what is not a flag of ours is refused by its name") {
   CHECK(refusal({"-v4", "-host-cid"}) == "flag needs a value: -host-cid");
   CHECK(refusal({"---v4"}) == "bad flag syntax: ---v4");
   CHECK(refusal({"-=1"}) == "bad flag syntax: -=1");
-  CHECK(refusal({"v4"}) == "not a flag: v4");
-  CHECK(refusal({"-"}) == "not a flag: -");
-  CHECK(refusal({"--", "v4"}) == "not a flag: --");
-  CHECK(refusal({""}) == "not a flag: ");
+}
+
+TEST_CASE("options: the first word that is no flag ends the flags, and what follows is kept as ignored") {
+  using Words = std::vector<std::string>;
+  CHECK(parsed({"v4"}).ignored == Words{"v4"});
+  CHECK(parsed({"-"}).ignored == Words{"-"});
+  CHECK(parsed({""}).ignored == Words{""});
+  CHECK(parsed({"--"}).ignored.empty());
+  CHECK(parsed({"--", "-v4"}).ignored == Words{"-v4"});
+  const Options options = parsed({"-v4", "-scrub-logs", "false", "-sequential", "-nonsense"});
+  CHECK(options.v4);
+  CHECK_FALSE(options.sequential);
+  CHECK(options.ignored == Words{"false", "-sequential", "-nonsense"});
 }
 
 TEST_CASE("options: of one flag given twice the last counts, and a value may look like a flag or hold an equals sign") {
@@ -189,14 +198,19 @@ TEST_CASE("options: the command line of today's hosts is understood") {
   CHECK(options.core_dump_location == "/run/c");
 }
 
-TEST_CASE("options: help and version are actions, and help names every flag") {
+TEST_CASE("options: help and version are actions, and help names every flag of the Go GCS and every one of ours") {
   CHECK(parsed({"-h"}).action == Options::Action::print_usage);
   CHECK(parsed({"--help", "-nonsense"}).action == Options::Action::print_usage);
   CHECK(parsed({"-version"}).action == Options::Action::print_version);
   CHECK(parsed({"-version=false"}).action == Options::Action::serve);
   const std::string text = gcs::usage();
-  for (const char* flag : {"-loglevel", "-v4", "-scrub-logs", "-transport", "-sequential"}) {
-    CHECK(text.find(flag) != text.npos);
+  for (const char* flag :
+       {"-loglevel LEVEL", "-logfile PATH", "-log-format FORMAT", "-kmsgLogLevel N", "-core-dump-location PATTERN",
+        "-use-inouterr\n", "-v4\n", "-root-mem-reserve-bytes N", "-gcs-mem-limit-bytes N", "-disable-time-sync\n",
+        "-scrub-logs\n", "-initial-policy-stance STANCE", "-io ENGINE", "-transport NAME", "-host-cid CID",
+        "-oci-runtime PATH", "-log-port PORT", "-sequential\n", "-version\n"}) {
+    CAPTURE(flag);
+    CHECK(text.find("\n  " + std::string(flag)) != text.npos);
   }
 }
 

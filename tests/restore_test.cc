@@ -223,16 +223,31 @@ TEST_CASE("restore: a clock that cannot be stepped is logged, and the reseed don
   CHECK(house.kernel->steps.size() == 2);  // the next outage tries again
 }
 
-TEST_CASE("restore: a reseed that fails is logged, and the watch goes on") {
+TEST_CASE("restore: a reseed that fails is logged, and tried again by the checks that follow, until it is done") {
   Settled house;
   house.kernel->gap->ahead = 3600s;
-  house.kernel->reseed_result = sys_error("reseed", EPERM);
-  house.outage();
+  house.kernel->reseed_result = sys_error("reseed", ENODATA);
+  house.watch.negotiated();
+  house.wait_parked();
   CHECK(house.logged("could not be reseeded") == 1);
   house.kernel->reseed_result = {};
-  house.watch.generation_changed();
+  house.clock.advance(6s);
+  house.wait_parked();
+  CHECK(house.logged("random numbers reseeded") == 1);
+  CHECK(house.kernel->steps.size() == 1);
   house.finish();
   CHECK(house.kernel->reseeds.size() == 2);
+}
+
+TEST_CASE("restore: a reseed that fails to the end of its series is made up for after the next outage") {
+  Settled house;
+  house.kernel->gap->ahead = 3600s;
+  house.kernel->reseed_result = sys_error("reseed", ENODATA);
+  house.outage();
+  CHECK(house.kernel->reseeds.size() == 3);
+  house.kernel->reseed_result = {};
+  house.outage();
+  CHECK(house.kernel->reseeds.size() == 4);
 }
 
 TEST_CASE("restore: a clock that somebody else has stepped meanwhile is a sign of a restore") {

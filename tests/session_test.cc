@@ -7,6 +7,7 @@
 #include <map>
 
 #include "bridge/messages_out.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/fake_stream.h"
 #include "tests/support/loop.h"
 #include "tests/support/manual_clock.h"
@@ -168,6 +169,31 @@ TEST_CASE("session: in sequential mode a request waits for the one before it") {
   REQUIRE(answers.size() == 3);
   CHECK(answers[1].header.id == 1);
   CHECK(answers[2].header.id == 2);
+}
+
+TEST_CASE("session: in sequential mode a request that keeps the others waiting for 5 s is told of, once") {
+  using std::chrono::milliseconds;
+  CapturedLog log;
+  House house;
+  house.exchange.sequential = true;
+  FakePeer host(house.loop.executor());
+  house.connect(host);
+  house.send(host, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  house.send(host, request(MessageType::shutdown_graceful, 7, kBase));
+  house.clock.advance(milliseconds(4999));
+  house.loop.settle();
+  CHECK_FALSE(log.has("takes long"));
+  house.clock.advance(milliseconds(1));
+  house.loop.settle();
+  CHECK(log.has("a request takes long, and others wait for it request=\"ComputeSystemShutdownGracefulV1 7\""));
+  house.open = true;
+  house.gate.notify_all();
+  house.loop.settle();
+  const long lines = log.lines();
+  house.send(host, request(MessageType::start, 8, kBase));
+  house.clock.advance(milliseconds(60000));
+  house.loop.settle();
+  CHECK(log.lines() == lines);
 }
 
 TEST_CASE("session: a request that ends without an answer gives back its turn, and what it held") {

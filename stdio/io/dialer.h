@@ -17,7 +17,8 @@ class Dialer {
  public:
   virtual ~Dialer() = default;
 
-  /// One attempt, bounded by the dialer's own time limit. Errors: `disconnected` whatever the reason.
+  /// One attempt, bounded by the dialer's own time limit. Errors: `disconnected` whatever the reason, but `wrong_state`
+  /// where no attempt will ever succeed again.
   virtual Task<Result<std::unique_ptr<Stream>>> dial(Port port) = 0;
 };
 
@@ -37,7 +38,8 @@ Result<std::unique_ptr<Listener>> make_vsock_listener(Engine& engine, Port port)
 std::unique_ptr<Dialer> make_unix_dialer(Engine& engine, std::string path);
 Result<std::unique_ptr<Listener>> make_unix_listener(Engine& engine, const std::string& path, Port port);
 
-/// The bridge's port over this process's stdin and stdout, once; every other port by `others`.
+/// The bridge's port over this process's stdin and stdout, once (`wrong_state` from then on); every other port by
+/// `others`.
 std::unique_ptr<Dialer> make_inouterr_dialer(Engine& engine, Port bridge_port, std::unique_ptr<Dialer> others);
 
 /// A transport by its name: "vsock" or "unix:/path".

@@ -34,7 +34,7 @@ class InOutDialer final : public Dialer {
 
   Task<Result<std::unique_ptr<Stream>>> dial(Port port) override {
     if (port != bridge_port_) co_return co_await others_->dial(port);
-    if (used_) co_return Error(Errc::disconnected, "stdin and stdout were the bridge once already");
+    if (used_) co_return Error(Errc::wrong_state, "stdin and stdout were the bridge once already");
     used_ = true;
     Fd in(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
     Fd out(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));

@@ -146,7 +146,7 @@ struct Output {
 };
 
 struct State {
-  std::mutex mutex;  ///< of the outputs: helper threads log too
+  std::recursive_mutex mutex;  ///< of the outputs: helper threads log too, and a failure in here ends in a last record
   std::unique_ptr<Output> main = std::make_unique<Output>(Format::text, STDERR_FILENO);
   std::unique_ptr<Output> port;
   Level level = Level::info;

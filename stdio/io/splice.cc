@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#include <cstdio>
+#include <charconv>
+#include <cstring>
 
 #include "stdio/io/fd.h"
 
@@ -15,9 +16,14 @@ namespace {
 
 bool kernel_is_at_least(int major, int minor) {
   utsname name{};
+  if (::uname(&name) != 0) return false;
+  const char* end = name.release + std::strlen(name.release);
   int have_major = 0;
   int have_minor = 0;
-  if (::uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &have_major, &have_minor) != 2) return false;
+  const auto first = std::from_chars(name.release, end, have_major);
+  if (first.ec != std::errc() || first.ptr == end) return false;
+  const auto second = std::from_chars(first.ptr + 1, end, have_minor);
+  if (second.ec != std::errc()) return false;
   return have_major != major ? have_major > major : have_minor >= minor;
 }
 

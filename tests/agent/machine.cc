@@ -8,7 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/agent/stage.h"
+#include "tests/host/message.h"
+#include "tests/support/shell.h"
 #include "tests/support/temp_dir.h"
 
 namespace gcs::testing {
@@ -84,6 +88,24 @@ TEST_CASE("machine: a core pattern that cannot be set is fatal") {
   REQUIRE(::waitid(P_PID, static_cast<id_t>(agent->pid()), &ended, WEXITED | WNOWAIT) == 0);
   CHECK(ended.si_code == CLD_EXITED);
   CHECK(ended.si_status == 1);
+}
+
+TEST_CASE("machine: over stdin and stdout the bridge is served once, and the agent ends in order with stdin") {
+  const auto settings = settings_from_environment();
+  const std::string body = R"({"ContainerId":"","MinimumVersion":4,"MaximumVersion":4})";
+  test::put_file("/run/request", host::encode_frame(host::value(host::Message::negotiate_protocol), 0, body));
+  const std::string agent = settings.binary + " -v4 -use-inouterr -transport unix:/run/nobody -io " + settings.engine +
+                            " -disable-time-sync -kmsgLogLevel 0 -logfile /run/inouterr.log";
+  test::sh("cat /run/request | { " + agent + "; echo $? >/run/status; } | cat >/run/answer");
+  CHECK(test::get_file("/run/status") == "0\n");
+  CHECK(test::get_file("/run/answer").find("\"Version\":4") != std::string::npos);
+  CHECK(test::get_file("/run/inouterr.log").find("no host can come any more") != std::string::npos);
+}
+
+TEST_CASE("machine: without -v4 the negotiation succeeds, and nothing else is served") {
+  Stage stage(with_flags({"-v4=false"}));
+  const auto answer = stage.ask(host::Message::dump_stacks, nlohmann::json::object());
+  CHECK(answer["Result"] == static_cast<int32_t>(host::HResult::not_implemented));
 }
 
 }  // namespace gcs::testing

@@ -290,11 +290,11 @@ TEST_CASE("agent: after 50 pods with two adapters each, no descriptor, process, 
     stage.take_away(kSecond);
   };
   round();  // what is made once and kept is there now
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   const std::string links = sh("ip -o link | wc -l");
   const std::string rules = sh("ip rule; ip -6 rule");
   for (int count = 0; count < 50; ++count) round();
-  CHECK(stage.agent.holdings() == before);
+  CHECK(stage.holdings() == before);
   CHECK(sh("ip -o link | wc -l") == links);
   CHECK(sh("ip rule; ip -6 rule") == rules);
   CHECK(has(sh("ip link show eth0"), "mtu 1500"));

@@ -127,10 +127,10 @@ TEST_CASE("pod: of pods with an adapter and a workload, one after the other, not
     stage.take_away(kFirst);  // as hosts do afterwards
   };
   round();  // what is made once and kept is there now
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   const std::string links = sh("ip -o link | wc -l");
   for (int count = 0; count < 10; ++count) round();
-  CHECK(stage.agent.holdings() == before);
+  CHECK(stage.holdings() == before);
   CHECK(sh("ip -o link | wc -l") == links);
 }
 

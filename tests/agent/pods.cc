@@ -78,7 +78,7 @@ void check_back_to(const Holdings& before, Stage& stage) {
   for (int i = 0; i < 500 && stage.agent.holdings() != before; ++i) {
     stage.loop.run(io::sleep_until(stage.loop.executor(), stage.loop.clock(), stage.loop.clock().now() + kPause));
   }
-  const Holdings after = stage.agent.holdings();
+  const Holdings after = stage.holdings();
   CHECK(after.descriptors == before.descriptors);
   CHECK(after.children == before.children);
   CHECK(after.mounts == before.mounts);
@@ -244,7 +244,7 @@ TEST_CASE("pod: the memory limit of all pods is set right when the host asks for
 TEST_CASE("pod: what it cannot be is refused, and nothing of it stays") {
   Stage stage;
   Pod pod(stage);
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   Member member = pod.with("true");
   member.oci["hostname"] = "x";
   CHECK(create(stage, member) == "workload container must not change hostname: x");
@@ -276,7 +276,7 @@ TEST_CASE("pod: a Create that fails at the very end leaves no mount, no cgroup a
   settings.runtime = "/run/late-failure";
   Stage stage(settings);
   warm_up(stage);
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   for (const Layout layout : {Layout::v1, Layout::v2}) {
     std::ofstream("/run/fail") << "";
     Member box = sandbox(kSleep, layout);
@@ -285,7 +285,7 @@ TEST_CASE("pod: a Create that fails at the very end leaves no mount, no cgroup a
     check_no_files_of(box);
     std::filesystem::remove("/run/fail");
     Pod pod(stage, box);
-    const auto with_pod = stage.agent.holdings();
+    const auto with_pod = stage.holdings();
     std::ofstream("/run/fail") << "";
     Member member = workload(box, {"true"}, layout);
     CHECK_FALSE(create(stage, member).empty());
@@ -299,7 +299,7 @@ TEST_CASE("pod: a Create that fails at the very end leaves no mount, no cgroup a
 TEST_CASE("pod: both shims' directories, and the sandbox's own removal before its workload's, leave nothing") {
   Stage stage;
   warm_up(stage);
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   for (const Layout layout : {Layout::v1, Layout::v2}) {
     const Member box = sandbox(kSleep, layout);
     REQUIRE(create(stage, box).empty());
@@ -321,7 +321,7 @@ TEST_CASE("pod: both shims' directories, and the sandbox's own removal before it
 TEST_CASE("pod: a virtual pod's containers share its root, which goes with it") {
   Stage stage;
   warm_up(stage);
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   Member box = sandbox(kSleep);
   box.annotate("io.kubernetes.cri.container-type", "container");  // as hosts send it for a virtual pod's first one
   box.annotate("io.microsoft.cri.virtual-pod-id", box.id);
@@ -352,7 +352,7 @@ TEST_CASE("pod: after many pods in a row, each with a workload, no descriptor, m
     CHECK(pod.run(member) == "up\n");
   };
   for (int warm = 0; warm < 5; ++warm) live_and_die();  // what is made once and kept is there now
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   const uint64_t rss = stage.agent.footprint()->rss_kib;
   for (int round = 0; round < rounds; ++round) live_and_die();
   check_back_to(before, stage);

@@ -35,9 +35,9 @@ void live_and_die(Stage& stage, int round) {
 TEST_CASE("agent: after 200 containers with an exec each, no descriptor, mount, cgroup, process or zombie is left") {
   Stage stage;
   live_and_die(stage, 0);  // what is made once and kept is there now
-  const auto before = stage.agent.holdings();
+  const auto before = stage.holdings();
   for (int round = 1; round <= kRounds; ++round) live_and_die(stage, round);
-  const auto after = stage.agent.holdings();
+  const auto after = stage.holdings();
   CHECK(after.descriptors == before.descriptors);
   CHECK(after.children == before.children);
   CHECK(after.mounts == before.mounts);

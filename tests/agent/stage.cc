@@ -46,6 +46,12 @@ nlohmann::json Stage::ask(host::Message message, nlohmann::json body) {
   return std::move(*answer);
 }
 
+Holdings Stage::holdings() {
+  const auto quiet = loop.run(host::quiet(host));
+  REQUIRE_MESSAGE(quiet, quiet.error().message());
+  return agent.holdings();
+}
+
 std::string Stage::refusal(host::Message message, nlohmann::json body) {
   const auto said = host::outcome(ask(message, std::move(body)));
   return said ? std::string() : said.error().message();

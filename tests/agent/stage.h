@@ -22,6 +22,9 @@ struct Stage {
   /// One request; the answer may say failure.
   nlohmann::json ask(host::Message message, nlohmann::json body);
 
+  /// What the agent holds once it is quiet.
+  Holdings holdings();
+
   /// The text of a failed answer; empty when it says success.
   std::string refusal(host::Message message, nlohmann::json body);
 

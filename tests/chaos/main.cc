@@ -100,6 +100,8 @@ io::Task<Result<>> play(Scene& scene, Cutter& cutter, Cast& cast) {
   if (!begun) co_return begun.error();
   const auto warm = co_await cast.warm_up();
   if (!warm) co_return warm.error();
+  const auto quiet = co_await host::quiet(scene.host);
+  if (!quiet) co_return quiet.error();
   const auto holdings = agent.holdings();
   const auto footprint = agent.footprint();
   if (!footprint) co_return footprint.error();

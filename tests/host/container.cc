@@ -133,4 +133,13 @@ io::Task<Result<std::string>> stacks(Host& host) {
   co_return text_of(*answer, "GuestStacks");
 }
 
+io::Task<Result<>> quiet(Host& host) {
+  for (;;) {
+    const auto tasks = co_await stacks(host);
+    if (!tasks) co_return tasks.error();
+    const bool busy = tasks->find(": offload\n") != tasks->npos || tasks->find("memory watch: start\n") != tasks->npos;
+    if (!busy) co_return Result<>();
+  }
+}
+
 }  // namespace gcs::host

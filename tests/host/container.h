@@ -37,6 +37,12 @@ io::Task<Result<std::vector<uint32_t>>> process_ids(Host& host, std::string cont
 
 /// The object LCOWMetrics.
 io::Task<Result<json>> statistics(Host& host, std::string container);
+
+/// The guest's tasks, a line each: "name: what it awaits".
 io::Task<Result<std::string>> stacks(Host& host);
+
+/// Asks for them until none is about to use a helper thread, or waits for one: a new container's memory watch is opened
+/// only after the answer to its creation. For whoever counts what the guest holds.
+io::Task<Result<>> quiet(Host& host);
 
 }  // namespace gcs::host
