@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <random>
+
 using namespace gcs;
 using namespace gcs::storage;
 
@@ -302,4 +305,73 @@ TEST_CASE("tracked mounts: what lies on an encrypted device is known, in a bundl
     CHECK_FALSE(table.is_encrypted(kLayer));
     CHECK_FALSE(table.is_encrypted("/"));
   }
+}
+
+TEST_CASE("tracked mounts: in whatever order requests come and end, nothing goes from under an overlay that is there") {
+  std::mt19937 random(7);
+  const std::vector<std::string> layers = {kLayer, kOther, "/run/mounts/scsi/m2"};
+  const std::vector<std::string> bundles = {kBundle, kSecond, "/run/gcs/c/c"};
+  Table table;
+  std::map<std::string, TrackedMount> overlays;     // that are there, by their roots
+  std::vector<std::pair<std::string, bool>> begun;  // paths, and whether they come
+  std::map<std::string, TrackedMount> coming;
+  size_t mounted = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const std::string& layer = layers[random() % layers.size()];
+    const std::string& bundle = bundles[random() % bundles.size()];
+    const std::string root = bundle + "/rootfs";
+    TrackedMount mount = overlay(root, {layer}, random() % 4 == 0 ? "" : kBundle + "/scratch/x");
+    if (bundle != kBundle && !mount.scratch.empty()) mount.bundle = bundle;
+    switch (random() % 8) {
+      case 0:
+        if (table.begin_add(device(MountKind::read_only_device, layer))) begun.emplace_back(layer, true);
+        break;
+      case 1:
+        if (table.begin_add(device(MountKind::writable_device, bundle))) begun.emplace_back(bundle, true);
+        break;
+      case 2:
+        if (!table.begin_add(mount)) break;
+        begun.emplace_back(root, true);
+        coming[root] = mount;
+        break;
+      case 3:
+        if (table.begin_remove(MountKind::read_only_device, layer, "the device of " + layer)) {
+          for (const auto& [at, upon] : overlays) CHECK(upon.layers.front() != layer);
+          begun.emplace_back(layer, false);
+        }
+        break;
+      case 4:
+        if (table.begin_remove(MountKind::writable_device, bundle, "the device of " + bundle)) {
+          for (const auto& [at, upon] : overlays) CHECK_FALSE(at.starts_with(bundle + "/"));
+          for (const auto& [at, upon] : overlays) CHECK_FALSE(upon.scratch.starts_with(bundle + "/"));
+          begun.emplace_back(bundle, false);
+        }
+        break;
+      case 5:
+        if (!table.begin_remove(MountKind::overlay, root, "")) break;
+        begun.emplace_back(root, false);
+        break;
+      case 6:
+        if (!table.has_overlay(root)) table.end_bundle(bundle);  // its container is deleted
+        break;
+      default: {
+        if (begun.empty()) break;
+        const size_t which = random() % begun.size();
+        const auto [path, comes] = begun[which];
+        begun.erase(begun.begin() + static_cast<ptrdiff_t>(which));
+        const bool done = random() % 3 != 0;
+        if (comes) {
+          table.end_add(path, done);
+          if (done && coming.contains(path)) overlays[path] = coming[path];
+          if (done && coming.contains(path)) ++mounted;
+          coming.erase(path);
+        } else {
+          table.end_remove(path, done);
+          if (done) overlays.erase(path);
+        }
+      }
+    }
+    for (const auto& [at, upon] : overlays) CHECK(table.has_overlay(at));
+  }
+  CHECK(mounted > 100);
 }

@@ -141,7 +141,11 @@ TEST_CASE("policy: a confined host takes away nothing that it has not mounted si
     CHECK(has(modify(stage, resource, {{"MountPath", foreign}}, "Remove"), "mounted nothing there"));
   }
   CHECK(has(stage.agent.mounts(), foreign));
-  CHECK(has(stage.loop.run(host::separate_layers(stage.host, spec)).error().message(), "in use by a container"));
+  for (const std::string& root : {spec.rootfs(), "/run//gcs/c/./" + spec.id + "/rootfs/"}) {
+    CHECK(has(modify(stage, "CombinedLayers", {{"ContainerRootPath", root}}, "Remove"),
+              "in use by a container that runs"));
+  }
+  CHECK(has(stage.loop.run(host::combine_layers(stage.host, spec)).error().message(), "in use by a container"));
   CHECK(has(stage.refusal(Message::delete_container_state, {{"ContainerId", spec.id}}), spec.id));
 
   CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));
