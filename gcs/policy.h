@@ -4,6 +4,7 @@
 
 #include "bridge/message_type.h"
 #include "gcs/options.h"
+#include "runtime/spec_security.h"
 
 namespace gcs {
 
@@ -40,6 +41,10 @@ class Policy {
   /// Takes the policy that a host has sent; at most one, ever. What is refused changes nothing.
   Result<> set(std::string_view enforcer, std::string_view encoded);
 
+  /// What containers are shown of it and of the VM: as the host sent it with the policy that was taken.
+  void publish(runtime::SecurityTexts texts) { texts_ = std::move(texts); }
+  const runtime::SecurityTexts& texts() const { return texts_; }
+
   /// A fragment adds to what a policy in Rego admits. Always an error: no policy that is taken here could use one, and
   /// its signature would have to be checked.
   Error refuse_fragment(std::string_view media_type) const;
@@ -53,6 +58,7 @@ class Policy {
   bool confines_;
   bool confidential_hardware_;
   bool set_ = false;
+  runtime::SecurityTexts texts_;
 };
 
 }  // namespace gcs
