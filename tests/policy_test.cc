@@ -156,7 +156,7 @@ TEST_CASE("policy: confidential hardware takes none, for nothing here compares i
   CHECK_FALSE(policy.admits({MessageType::create, false, ""}));
 }
 
-TEST_CASE("policy: a host is confined by the stance deny, and by a policy with a text") {
+TEST_CASE("policy: a host is confined by a policy with a text, and by no stance") {
   struct Case {
     PolicyStance stance;
     const char* text;
@@ -166,7 +166,7 @@ TEST_CASE("policy: a host is confined by the stance deny, and by a policy with a
   constexpr Case kCases[] = {
       {PolicyStance::allow, "", false, false},    {PolicyStance::allow, kAllowAll, false, true},
       {PolicyStance::allow, kRego, false, false},  // refused
-      {PolicyStance::deny, "", true, true},       {PolicyStance::deny, kAllowAll, true, true},
+      {PolicyStance::deny, "", false, false},     {PolicyStance::deny, kAllowAll, false, true},
   };
   for (const Case& one : kCases) {
     Policy policy(one.stance, false);

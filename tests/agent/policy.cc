@@ -61,7 +61,7 @@ void run_and_remove(Stage& stage) {
 
 }  // namespace
 
-TEST_CASE("policy: a VM with the stance deny does nothing and says nothing, until its policy has come") {
+TEST_CASE("policy: a VM with the stance deny does nothing that a policy is about, and says nothing, until its policy has come") {
   Stage stage(denying());
   const auto spec = busybox({"true"});
   const json named = {{"ContainerId", spec.id}};
@@ -91,8 +91,7 @@ TEST_CASE("policy: a VM with the stance deny does nothing and says nothing, unti
   const auto process = stage.loop.run(host::execute_in_vm(stage.host, command({"true"}), kSilent));
   REQUIRE(process);
   CHECK(stage.loop.run((*process)->wait()));
-  // Containers want layers on devices, which are not here: the scene "confined" has them in a VM.
-  CHECK(has(stage.loop.run(host::combine_layers(stage.host, spec)).error().message(), kUntracked));
+  run_and_remove(stage);  // a policy without a text confines nobody
 }
 
 TEST_CASE("policy: an ordinary VM takes one without a text, and its host stays free") {
