@@ -52,7 +52,7 @@ Result<> check_confined(const bridge::Create& create) {
   const nlohmann::json& spec = *create.spec;
   const auto placed = runtime::place_container(id, runtime::kind_annotations(spec));
   if (!placed) return placed.error();
-  const auto valid_pod = check_confined_id("the pod's id in OciSpecification.annotations", placed->pod_id);
+  const auto valid_pod = check_confined_id("OciSpecification.annotations (the pod)", placed->pod_id);
   if (!valid_pod) return valid_pod;
 
   const std::string bundle = confined_bundle(id);

@@ -163,6 +163,12 @@ void House::see_all_go_on(Side& side) {
   }
 }
 
+Holdings House::holdings(Side& side) {
+  const auto quiet = loop.run(host::quiet(*side.shim.bridge()));
+  REQUIRE_MESSAGE(quiet, quiet.error().message());
+  return agent.holdings();
+}
+
 void House::disembark(Side& side) {
   for (const auto& passenger : passengers) {
     uint32_t due = 0;

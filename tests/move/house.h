@@ -86,6 +86,9 @@ class House {
     ttrpc::Server server;
   };
 
+  /// What the agent holds once it is quiet, which it tells this host.
+  Holdings holdings(Side& side);
+
   /// A whole migration through the services. `act` runs once the orchestrator is made, before it begins.
   migration::Outcome migrate(Side& from, Side& to, const std::function<void(migration::Orchestrator&)>& act = nullptr);
 

@@ -26,7 +26,7 @@ TEST_CASE("move: containers with output, a terminal and an open stdin go to anot
   House house;
   house.board(house.a, "first", Passenger::Job::wait);
   house.disembark(house.a);  // what is made once and kept is there now
-  const auto before = house.agent.holdings();
+  const auto before = house.holdings(house.a);
   house.board(house.a, "writer", Passenger::Job::write);
   house.board(house.a, "terminal", Passenger::Job::terminal);
   house.board(house.a, "echo", Passenger::Job::echo);
@@ -39,7 +39,7 @@ TEST_CASE("move: containers with output, a terminal and an open stdin go to anot
     house.see_all_go_on(house.a);
   }
   house.disembark(house.a);
-  house.loop.run_until([&] { return house.agent.holdings() == before; });
+  house.loop.look_until([&] { return house.agent.holdings() == before; });
 }
 
 TEST_CASE("move: a roll-back after the blackout goes on with its own waits and streams") {
