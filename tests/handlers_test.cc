@@ -159,6 +159,29 @@ TEST_CASE("create: a sandbox in a network namespace that nobody has announced is
   CHECK(house.answer(MessageType::create, create_of(dir / "bundle", spec))["Result"] == kNotFound);
 }
 
+TEST_CASE("delete: a container that is still being created stays known to the host that has asked for it") {
+  House house;
+  const test::TempDir dir;
+  house.oci.stalled = true;
+  const auto creating = house.loop.start(house.ask(MessageType::create, create_of(dir / "bundle", spec_in(""))));
+  house.loop.run_until([&] { return house.oci.creating > 0; });
+  bridge::Outbox& outbox = house.exchange.outbox;
+  outbox.session_began(1);
+  outbox.negotiated(0);
+  bridge::Origin origin;
+  origin.session = 1;
+  origin.id = 1;
+  origin.container_id = "c1";
+  CHECK(outbox.saw_request(origin));
+  const json request = {{"ContainerId", "c1"}};
+  CHECK(house.answer(MessageType::delete_container_state, request)["Result"] == kInvalidState);
+  CHECK(outbox.knows("c1"));
+  house.oci.go_on();
+  house.loop.run_until([&] { return creating.done(); });
+  house.answer(MessageType::delete_container_state, request);
+  CHECK_FALSE(outbox.knows("c1"));
+}
+
 TEST_CASE("modify: every resource of the protocol is served") {
   House house;
   for (const char* resource : {"SCSIDevice", "MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "CombinedLayers",
