@@ -106,8 +106,9 @@ TEST_CASE("mounts: what a container puts in the place of a volume afterwards cha
 
 TEST_CASE("mounts: what is mounted in a volume stays there when the volume is released") {
   Volumes volumes;
-  REQUIRE(make_pod_files(PodPaths(volumes.dir / "other"), {}));
   const PodPaths pod(volumes.dir / "other");
+  Undo undo;
+  REQUIRE(make_pod_files(pod, {}, undo));
   put_dir(pod.mounts + "/vol/disk");
   REQUIRE(::mount("tmpfs", (pod.mounts + "/vol/disk").c_str(), "tmpfs", 0, nullptr) == 0);
   put_file(pod.mounts + "/vol/disk/file", "x");
