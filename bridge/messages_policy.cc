@@ -7,6 +7,8 @@ Result<SecurityPolicy> decode_security_policy(const ModifySettings& modify) {
   SecurityPolicy policy;
   policy.enforcer = fields.string("EnforcerType");
   policy.policy = fields.string("EncodedSecurityPolicy");
+  policy.uvm_reference = fields.string("EncodedUVMReference");
+  policy.uvm_hash_envelope_reference = fields.string("EncodedUVMHashEnvelopeReference");
   return fields.finish(std::move(policy));
 }
 

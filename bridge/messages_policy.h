@@ -11,6 +11,8 @@ namespace gcs::bridge {
 struct SecurityPolicy {
   std::string enforcer;  ///< empty: what goes with the policy's text
   std::string policy;    ///< base64; empty: no text
+  std::string uvm_reference;
+  std::string uvm_hash_envelope_reference;
 };
 
 struct PolicyFragment {

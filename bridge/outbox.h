@@ -85,6 +85,9 @@ class Outbox {
   std::optional<Outgoing> next();
   void written(const Outgoing& sent);
 
+  /// Something was written that the host may not have read.
+  bool in_doubt() const { return !doubtful_.empty(); }
+
   /// The host has read everything that was written so far.
   void confirmed() { doubtful_.clear(); }
 

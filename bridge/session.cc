@@ -138,6 +138,7 @@ bool Session::all_read(const Error& loss) const {
 /// What was written before now has been read, as far as the transport tells. Where it does not, a host that speaks has
 /// listened (migration.md 13.3).
 void Session::confirm(bool host_spoke) {
+  if (!exchange_.outbox.in_doubt()) return;  // the questions below are system calls
   const auto unread = conn_->unread();
   // A peer that has gone took what it had not read with it: the count is then 0 as well.
   if (unread ? *unread == 0 && !conn_->hung_up() : host_spoke) exchange_.outbox.confirmed();

@@ -16,12 +16,8 @@ bool is_hex_id(std::string_view id) {
   return id.size() == 64 && std::ranges::all_of(id, is_hex);
 }
 
-std::string bundle_of(std::string_view container) {
-  return std::string(kContainers).append(container);
-}
-
 std::string scratch_of(std::string_view owner, const std::string& container) {
-  return bundle_of(owner) + "/scratch/" + container;
+  return confined_bundle(owner) + "/scratch/" + container;
 }
 
 Result<> check_path(std::string_view field, const std::string& path, const std::string& expected) {
@@ -30,6 +26,19 @@ Result<> check_path(std::string_view field, const std::string& path, const std::
 }
 
 }  // namespace
+
+std::string confined_bundle(std::string_view id) {
+  return std::string(kContainers).append(id);
+}
+
+std::string confined_rootfs(std::string_view id) {
+  return confined_bundle(id) + "/rootfs";
+}
+
+std::string container_of_rootfs(std::string_view path) {
+  const std::string_view id = path.substr(std::min(path.size(), kContainers.size()), 64);
+  return is_hex_id(id) && path == confined_rootfs(id) ? std::string(id) : std::string();
+}
 
 Result<> check_confined_id(std::string_view field, std::string_view id) {
   if (id == bridge::kNullId || is_hex_id(id)) return {};
@@ -43,16 +52,16 @@ Result<> check_confined(const bridge::Create& create) {
   const nlohmann::json& spec = *create.spec;
   const auto placed = runtime::place_container(id, runtime::kind_annotations(spec));
   if (!placed) return placed.error();
-  const auto valid_pod = check_confined_id("the sandbox's id", placed->pod_id);
+  const auto valid_pod = check_confined_id("the pod's id in OciSpecification.annotations", placed->pod_id);
   if (!valid_pod) return valid_pod;
 
-  const std::string bundle = bundle_of(id);
+  const std::string bundle = confined_bundle(id);
   const auto at_bundle = check_path("OciBundlePath", create.bundle_path, bundle);
   if (!at_bundle) return at_bundle;
   const auto path = spec["root"].find("path");
   const bool is_text = path != spec["root"].end() && path->is_string();
   const auto at_rootfs =
-      check_path("OciSpecification.root.path", is_text ? path->get<std::string>() : "", bundle + "/rootfs");
+      check_path("OciSpecification.root.path", is_text ? path->get<std::string>() : "", confined_rootfs(id));
   if (!at_rootfs) return at_rootfs;
   if (create.scratch_path != scratch_of(placed->pod_id, id)) {
     const auto at_scratch = check_path("ScratchDirPath", create.scratch_path, scratch_of(id, id));
@@ -102,7 +111,7 @@ Result<> check_confined(const bridge::CombinedLayers& layers, bool adds) {
   if (!adds) return {};
   const auto valid = check_confined_id("ContainerID", layers.container_id);
   if (!valid) return valid;
-  const auto at_rootfs = check_path("ContainerRootPath", layers.root_path, bundle_of(layers.container_id) + "/rootfs");
+  const auto at_rootfs = check_path("ContainerRootPath", layers.root_path, confined_rootfs(layers.container_id));
   if (!at_rootfs || layers.scratch_path.empty()) return at_rootfs;
   // Whose sandbox it is shows at the creation only.
   const std::string_view path = layers.scratch_path;

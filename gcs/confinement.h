@@ -17,6 +17,13 @@ namespace gcs {
 /// The VM's own id, or 64 hexadecimal digits. `field` is its name.
 Result<> check_confined_id(std::string_view field, std::string_view id);
 
+/// Where the bundle of a confined container is, and its root file system.
+std::string confined_bundle(std::string_view id);
+std::string confined_rootfs(std::string_view id);
+
+/// The container whose root file system a clean path would be; empty for a path that is none.
+std::string container_of_rootfs(std::string_view path);
+
 /// The ids of the container and its pod; the bundle at /run/gcs/c/ID, its root file system below it, the scratch
 /// directory below it or below its sandbox's; no hooks.
 Result<> check_confined(const bridge::Create& create);

@@ -74,14 +74,8 @@ Result<> Guard::check_consistent(const PolicyQuestion& question) const {
                    inconsistent_->message());
 }
 
-void Guard::failed(const ModifySettings& request, const Error& error) {
-  if (!policy_.confines() || inconsistent_ || request.request_type != "Remove" || !is_mount(request.resource_type))
-    return;
-  // The request's own fault, seen before anything was done; an errno is the kernel's answer.
-  const bool refused =
-      error.sys_errno() == 0 &&
-      (error.code() == Errc::malformed || error.code() == Errc::unsupported || error.code() == Errc::invalid_argument);
-  if (refused) return;
+void Guard::unmount_failed(const Error& error) {
+  if (!policy_.confines() || inconsistent_) return;
   inconsistent_ = error;
   log::error("an unmount has failed: no mount, unmount, creation or deletion is served any more",
              {{"error", error.message()}});

@@ -19,8 +19,10 @@ class Guard {
   /// What speaks against the request. One that cannot be decoded passes: its handler refuses it, and says why.
   Result<> check(uint32_t type, const bridge::Body& body) const;
 
-  /// To be told of every ModifySettings that failed.
-  void failed(const bridge::ModifySettings& request, const Error& error);
+  /// To be told of an unmount that was tried, and failed.
+  void unmount_failed(const Error& error);
+
+  bool confines() const { return policy_.confines(); }
 
   Policy& policy() { return policy_; }
 

@@ -8,6 +8,7 @@
 #include "runtime/pods_memory.h"
 #include "runtime/registry.h"
 #include "runtime/storage/storage.h"
+#include "runtime/storage/tracked_mounts.h"
 
 namespace gcs {
 
@@ -19,6 +20,7 @@ struct HandlerContext {
   network::Network& network;
   runtime::PodsMemory& pods_memory;
   Guard& guard;
+  storage::TrackedMounts& mounts;
   std::function<void()> power_off;
 };
 

@@ -1,6 +1,7 @@
 #include "bridge/messages_container.h"
 #include "bridge/messages_out.h"
 #include "bridge/messages_resource.h"
+#include "gcs/confinement.h"
 #include "gcs/handlers.h"
 #include "runtime/metrics.h"
 #include "stdio/io/log.h"
@@ -39,6 +40,7 @@ io::Task<Payload> create(HandlerContext& context, Body body) {
   config.bundle_path = request->bundle_path;
   config.scratch_path = request->scratch_path;
   config.spec = request->spec;
+  config.security = context.guard.policy().texts();
   const std::string activity = request->base.activity_id;
   auto container = co_await context.registry.create(std::move(config));
   if (!container) co_return container.error();
@@ -70,12 +72,24 @@ io::Task<Payload> shut_down(HandlerContext& context, Body body, bool forced) {
   co_return bridge::encode_success(request->activity_id);
 }
 
+/// A confined host takes the root file system down first, once the container has ended.
+Result<> check_removal(const HandlerContext& context, const std::string& id) {
+  if (!context.guard.confines()) return {};
+  const auto container = context.registry.find(id);
+  if (!container) return container.error();
+  if (!context.mounts.has_overlay(confined_rootfs(id))) return {};
+  return Error(Errc::wrong_state, "container " + id + ": its root file system is still mounted");
+}
+
 io::Task<Payload> remove(HandlerContext& context, Body body) {
   const auto request = bridge::decode_base(body);
   if (!request) co_return request.error();
+  const auto allowed = check_removal(context, request->container_id);
+  if (!allowed) co_return allowed.error();
   const auto done = co_await context.registry.remove(request->container_id);
   if (!context.registry.contains(request->container_id)) context.exchange.outbox.forget(request->container_id);
   if (!done) co_return done.error();
+  context.mounts.end_bundle(confined_bundle(request->container_id));
   co_return bridge::encode_success(request->activity_id);
 }
 

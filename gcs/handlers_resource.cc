@@ -48,10 +48,7 @@ io::Task<Payload> modify(HandlerContext& context, Body body) {
   const auto request = bridge::decode_modify_settings(body);
   if (!request) co_return request.error();
   const auto done = co_await modify_resource(context, *request);
-  if (!done) {
-    context.guard.failed(*request, done.error());
-    co_return done.error();
-  }
+  if (!done) co_return done.error();
   co_return bridge::encode_success(request->base.activity_id);
 }
 

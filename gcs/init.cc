@@ -31,9 +31,6 @@
 namespace gcs {
 namespace {
 
-constexpr const char* kPath = "/sbin:/usr/sbin:/bin:/usr/bin";
-constexpr const char* kModules = "/lib/modules";
-constexpr const char* kVsockexec = "/bin/vsockexec";
 constexpr rlimit kDescriptors{1024, 1048576};
 
 std::string_view base_name(std::string_view path) {
@@ -72,12 +69,8 @@ void set_up_machine(const InitOptions& options, std::string_view kernel_line) {
 
   if (const auto done = raise_loopback(); !done) complain("loopback", done.error());
 
-  const auto modules = load_modules(kModules);
-  if (!modules && modules.error().code() != Errc::not_found) complain("modules", modules.error());
-
-  if (options.writable) {
-    if (const auto done = make_writable(); !done) complain("writable layers", done.error());
-  }
+  const int modules = load_image_modules(kernel_line);
+  if (options.writable) make_writable();
   if (options.entropy_port) {
     if (const auto done = seed_entropy(*options.entropy_port); !done) complain("entropy", done.error());
   }
@@ -87,7 +80,7 @@ void set_up_machine(const InitOptions& options, std::string_view kernel_line) {
   log::info("init is done", {{"cgroup", !version                        ? "none"
                                         : *version == CgroupVersion::v2 ? "v2"
                                                                         : "v1"},
-                             {"modules", modules ? *modules : 0},
+                             {"modules", modules},
                              {"uptime_ms", up.tv_sec * 1000 + up.tv_nsec / 1000000}});
 }
 
@@ -113,13 +106,28 @@ std::string console_terminal() {
   return "/dev/" + std::string(names.substr(names.rfind(' ') + 1));
 }
 
-/// Until the agent or the companion command ends.
+/// What GPUs want beside the agent, in images that have it; nobody waits for its end.
+void start_services() {
+  const Command services[] = {
+      {"/bin/nvidia-persistenced", {"/bin/nvidia-persistenced"}},
+      {"/bin/nv-fabricmanager", {"/bin/nv-fabricmanager", "-c", "/usr/share/nvidia/nvswitch/fabricmanager.cfg"}},
+  };
+  for (const Command& service : services) {
+    if (!is_program(service.file)) continue;
+    const auto started = start_program(service);
+    if (!started) complain(service.file, started.error());
+    if (started) log::info("init has started a service", {{"program", service.file}, {"pid", *started}});
+  }
+}
+
+/// Until the agent or the companion command ends; with -d until the latter does.
 void supervise(const InitOptions& options) {
   const auto agent = start_program(options.agent);
   if (!agent) return complain("agent", agent.error());
   std::vector<pid_t> watched{*agent};
+  if (options.agent_may_end) watched.clear();
   if (!options.run.empty()) {
-    const auto run = start_program({options.run, {options.run}}, console_terminal());
+    const auto run = start_on_terminal({options.run, {options.run}}, console_terminal());
     if (!run) return complain("companion command", run.error());
     watched.push_back(*run);
   }
@@ -152,7 +160,7 @@ int run_init(int argc, char** argv) {
   mount_file_systems();
   open_console();
   if (::setrlimit(RLIMIT_NOFILE, &kDescriptors) != 0) complain("limit", sys_error("descriptors"));
-  ::setenv("PATH", kPath, 1);
+  ::setenv("PATH", kProgramPath, 1);
 
   const int first = argc > 0 && base_name(argv[0]) == "init" ? 1 : 2;
   std::vector<std::string_view> arguments;
@@ -160,11 +168,12 @@ int run_init(int argc, char** argv) {
   const auto kernel_line = io::read_file("/proc/cmdline");
   const std::string_view line = kernel_line ? std::string_view(*kernel_line) : std::string_view();
 
-  InitOptions options = parse_init_options(arguments, own_path(), ::access(kVsockexec, X_OK) == 0);
+  InitOptions options = parse_init_options(arguments, {own_path(), line, is_program});
   if (options.run.empty()) options.run = kernel_argument(line, "gcs.run").value_or("");
   for (const std::string& word : options.ignored) log::warn("init ignores an argument", {{"argument", word}});
 
   set_up_machine(options, line);
+  start_services();
   supervise(options);
   end_vm();
 }

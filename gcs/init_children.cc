@@ -1,13 +1,16 @@
 #include "gcs/init_children.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 namespace gcs {
@@ -26,6 +29,18 @@ void take_terminal(const char* path) {
   if (fd < 0) return;
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(fd, standard);
   if (fd > STDERR_FILENO) ::close(fd);
+}
+
+void keep_only_path() {
+  ::clearenv();
+  ::setenv("PATH", kProgramPath, 1);
+}
+
+std::vector<char*> argv_of(const Command& command) {
+  std::vector<char*> argv;
+  for (const std::string& argument : command.argv) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  return argv;
 }
 
 [[noreturn]] void become(const Command& command, char* const* argv) {
@@ -53,16 +68,39 @@ void take_terminal(const char* path) {
 
 }  // namespace
 
-Result<pid_t> start_program(const Command& command, const std::string& terminal) {
-  std::vector<char*> argv;
-  for (const std::string& argument : command.argv) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
+bool is_program(const std::string& name) {
+  const auto runs = [](const std::string& path) {
+    struct stat found {};
+    return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && ::access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return runs(name);
+  if (name.empty()) return false;
+  std::string_view rest = kProgramPath;
+  while (!rest.empty()) {
+    std::string path(rest.substr(0, rest.find(':')));
+    rest.remove_prefix(std::min(path.size() + 1, rest.size()));
+    if (runs(path.append("/").append(name))) return true;
+  }
+  return false;
+}
+
+Result<pid_t> start_program(const Command& command) {
+  const std::vector<char*> argv = argv_of(command);
   const pid_t pid = ::fork();
   if (pid < 0) return sys_error("fork for " + command.file);
   if (pid > 0) return pid;
   ::setsid();
-  if (!terminal.empty()) lead_terminal(command, argv.data(), terminal.c_str());
+  keep_only_path();
   become(command, argv.data());
+}
+
+Result<pid_t> start_on_terminal(const Command& command, const std::string& terminal) {
+  const std::vector<char*> argv = argv_of(command);
+  const pid_t pid = ::fork();
+  if (pid < 0) return sys_error("fork for " + command.file);
+  if (pid > 0) return pid;
+  ::setsid();
+  lead_terminal(command, argv.data(), terminal.c_str());
 }
 
 Result<Ended> reap_until(std::span<const pid_t> watched) {

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/random.h>
+#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr unsigned kHost = 2;
 constexpr std::chrono::milliseconds kConnectLimit{2000};
-constexpr timeval kReadLimit{2, 0};
+constexpr std::chrono::milliseconds kReadLimit{2000};
 constexpr size_t kMost = 4096;  // hosts send 512 bytes
 
 }  // namespace
@@ -35,22 +35,36 @@ Result<> add_entropy(std::string_view data) {
   return {};
 }
 
-Result<int> seed_entropy(unsigned port) {
-  auto host = io::vsock_connect_blocking(kHost, port, kConnectLimit);
-  if (!host) return host.error();
-  ::setsockopt(host->get(), SOL_SOCKET, SO_RCVTIMEO, &kReadLimit, sizeof kReadLimit);
+Result<std::string> read_entropy(int fd, std::chrono::milliseconds limit) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point deadline = Clock::now() + limit;
   std::string data;
-  char chunk[512];
   while (data.size() < kMost) {
-    const ssize_t n = ::read(host->get(), chunk, sizeof chunk);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd waited{fd, POLLIN, 0};
+    const int ready = left.count() > 0 ? ::poll(&waited, 1, static_cast<int>(left.count())) : 0;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0 && data.empty()) return Error(Errc::not_found, "the host sent no entropy in time");
+    if (ready <= 0) break;
+
+    char chunk[512];
+    const ssize_t n = ::read(fd, chunk, std::min(sizeof chunk, kMost - data.size()));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && data.empty()) return conn_error("read entropy");
     if (n <= 0) break;
     data.append(chunk, static_cast<size_t>(n));
   }
   if (data.empty()) return Error(Errc::not_found, "the host sent no entropy");
-  if (const auto done = add_entropy(data); !done) return done.error();
-  return static_cast<int>(data.size());
+  return data;
+}
+
+Result<int> seed_entropy(unsigned port) {
+  auto host = io::vsock_connect_blocking(kHost, port, kConnectLimit);
+  if (!host) return host.error();
+  const auto data = read_entropy(host->get(), kReadLimit);
+  if (!data) return data.error();
+  if (const auto done = add_entropy(*data); !done) return done.error();
+  return static_cast<int>(data->size());
 }
 
 }  // namespace gcs

@@ -14,7 +14,7 @@ namespace {
 constexpr unsigned long kPlain = MS_NODEV | MS_NOSUID | MS_NOEXEC;
 
 constexpr MountPoint kMounts[] = {
-    {"dev", "/dev", "devtmpfs", 0, ""},
+    {"dev", "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, ""},
     {"proc", "/proc", "proc", kPlain, ""},
     {"run", "/run", "tmpfs", kPlain, "mode=0755"},
     {"tmp", "/tmp", "tmpfs", kPlain, ""},
@@ -35,13 +35,30 @@ constexpr Link kLinks[] = {
     {"/dev/stderr", "/proc/self/fd/2"},
 };
 
-// 40 % of memory, as hosts expect of the Go image's init.
-constexpr MountPoint kOverlayHome = {"over", "/run/over", "tmpfs", MS_NODEV | MS_NOSUID, "size=40%,mode=0755"};
+// 40 % of memory, as hosts expect of the Go image's init. Programs may be run from /var, and from nowhere else here.
+constexpr MountPoint kWritable[] = {
+    {"over", "/run/over", "tmpfs", kPlain, "size=40%,mode=0755"},
+    {"overlay", "/etc", "overlay", kPlain, "lowerdir=/etc,upperdir=/run/over/etc/upper,workdir=/run/over/etc/work"},
+    {"overlay", "/var", "overlay", MS_NODEV | MS_NOSUID,
+     "lowerdir=/var,upperdir=/run/over/var/upper,workdir=/run/over/var/work"},
+};
+
+Result<> mount_layer(const MountPoint& layer) {
+  const std::string home = std::string(kWritable[0].target) + layer.target;
+  for (const std::string& directory : {home, home + "/upper", home + "/work"}) {
+    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return sys_error("mkdir " + directory);
+  }
+  return mount_at(layer);
+}
 
 }  // namespace
 
 std::span<const MountPoint> init_mounts() {
   return kMounts;
+}
+
+std::span<const MountPoint> writable_mounts() {
+  return kWritable;
 }
 
 Result<> mount_at(const MountPoint& mount) {
@@ -64,19 +81,12 @@ void mount_file_systems() {
   }
 }
 
-Result<> make_writable() {
-  if (auto done = mount_at(kOverlayHome); !done) return done;
-  for (const std::string path : {"/etc", "/var"}) {
-    const std::string home = kOverlayHome.target + path;
-    const std::string upper = home + "/upper";
-    const std::string work = home + "/work";
-    for (const std::string& directory : {home, upper, work}) {
-      if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return sys_error("mkdir " + directory);
-    }
-    const std::string layers = "lowerdir=" + path + ",upperdir=" + upper + ",workdir=" + work;
-    if (auto done = mount_at({"overlay", path.c_str(), "overlay", 0, layers.c_str()}); !done) return done;
+void make_writable() {
+  const auto complain = [](const Error& error) { log::error("init", {{"error", error.message()}}); };
+  if (const auto done = mount_at(kWritable[0]); !done) return complain(done.error());
+  for (const MountPoint& layer : writable_mounts().subspan(1)) {
+    if (const auto done = mount_layer(layer); !done) complain(done.error());
   }
-  return {};
 }
 
 }  // namespace gcs

@@ -17,13 +17,16 @@ struct MountPoint {
 /// What PID 1 mounts, in this order.
 std::span<const MountPoint> init_mounts();
 
+/// What -w adds: where the layers are kept, and then a layer over /etc and one over /var.
+std::span<const MountPoint> writable_mounts();
+
 /// Makes the directory when it is missing, and mounts. Already mounted there is fine.
 Result<> mount_at(const MountPoint& mount);
 
 /// The whole table and the links that belong into /dev; what fails is logged and left out.
 void mount_file_systems();
 
-/// Lays a tmpfs over /etc and /var, for an image whose root is read-only.
-Result<> make_writable();
+/// Lays a tmpfs over /etc and /var, for an image whose root is read-only; what fails is logged and left out.
+void make_writable();
 
 }  // namespace gcs

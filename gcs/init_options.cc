@@ -1,5 +1,6 @@
 #include "gcs/init_options.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace gcs {
@@ -46,8 +47,39 @@ std::vector<std::string> replace_vsockexec(Arguments& arguments) {
   return flags;
 }
 
+/// The same within a shell's script that begins with vsockexec. The agent's flags follow its name there: what comes
+/// after them is the shell's.
+std::string without_vsockexec(std::string_view script) {
+  std::vector<std::string_view> words;
+  for (size_t begin = 0; begin <= script.size();) {
+    const size_t end = std::min(script.find(' ', begin), script.size());
+    words.push_back(script.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (words.front() != kVsockexec) return std::string(script);
+  Arguments rest = words;
+  const std::vector<std::string> flags = replace_vsockexec(rest);
+  if (rest.empty()) return {};
+  std::string text(rest.front());
+  for (const std::string& flag : flags) text += " " + flag;
+  for (const std::string_view word : rest.subspan(1)) text += " " + std::string(word);
+  return text;
+}
+
+/// How many of `total` arguments the kernel took from its own part of the line.
+size_t count_kernel_words(size_t total, std::string_view line) {
+  std::string_view word;
+  while (word != "--") {
+    word = take_kernel_word(line);
+    if (word.empty()) return 0;
+  }
+  size_t ours = 0;
+  while (!take_kernel_word(line).empty()) ++ours;
+  return total - std::min(total, ours);
+}
+
 /// What is not the agent's command, taken from the front.
-void take_argument(Arguments& arguments, InitOptions& options) {
+void take_argument(Arguments& arguments, InitOptions& options, const InitSurroundings& around) {
   std::string_view value;
   const std::string_view front = arguments.front();
   if (front == "-w") {
@@ -57,7 +89,15 @@ void take_argument(Arguments& arguments, InitOptions& options) {
     arguments = arguments.subspan(1);
   } else if (front == "-run" && arguments.size() > 1) {
     options.run = arguments[1];
+    options.agent_may_end = false;
     arguments = arguments.subspan(2);
+  } else if (take_value(arguments, "-d", value)) {
+    if (around.has_program(std::string(value))) {
+      options.run = value;
+      options.agent_may_end = true;
+    } else {
+      options.ignored.push_back("-d " + std::string(value));
+    }
   } else if (take_value(arguments, "-e", value)) {
     options.entropy_port = port_of(value);
     if (!options.entropy_port) options.ignored.push_back("-e " + std::string(value));
@@ -67,41 +107,68 @@ void take_argument(Arguments& arguments, InitOptions& options) {
   }
 }
 
-}  // namespace
+bool begins_command(std::string_view word, const InitSurroundings& around) {
+  if (word.starts_with('-')) return false;
+  return word.find('/') != std::string_view::npos || around.has_program(std::string(word));
+}
 
-InitOptions parse_init_options(Arguments arguments, const std::string& self, bool have_vsockexec) {
-  InitOptions options;
-  // The kernel puts words of its own command line that it does not know in front of those after `--`.
-  while (!arguments.empty() && arguments.front().find('/') == std::string_view::npos) take_argument(arguments, options);
-
+Command agent_of(Arguments arguments, const InitSurroundings& around) {
+  const bool have_vsockexec = around.has_program(std::string(kVsockexec));
   std::vector<std::string> flags;
   if (!have_vsockexec && !arguments.empty() && arguments.front() == kVsockexec) flags = replace_vsockexec(arguments);
 
+  Command agent;
   if (arguments.empty()) {
     // Not named by its file: that may be called init, which would make the agent another PID 1's program.
-    options.agent = {self, {"gcs", "-v4", "-log-format", "json", "-loglevel", "info"}};
+    agent = {around.self, {"gcs", "-v4", "-log-format", "json", "-loglevel", "info"}};
   } else {
-    options.agent.file = arguments.front();
-    options.agent.argv.assign(arguments.begin(), arguments.end());
+    agent.file = arguments.front();
+    agent.argv.assign(arguments.begin(), arguments.end());
   }
-  options.agent.argv.insert(options.agent.argv.end(), flags.begin(), flags.end());
+  agent.argv.insert(agent.argv.end(), flags.begin(), flags.end());
+
+  std::vector<std::string>& argv = agent.argv;
+  if (argv.size() == 2 && argv[1].size() > 3 && argv[1].starts_with("-c\"") && argv[1].ends_with('"')) {
+    argv = {argv[0], "-c", argv[1].substr(3, argv[1].size() - 4)};
+  }
+  if (!have_vsockexec && argv.size() == 3 && argv[1] == "-c") argv[2] = without_vsockexec(argv[2]);
+  return agent;
+}
+
+}  // namespace
+
+InitOptions parse_init_options(Arguments arguments, const InitSurroundings& around) {
+  InitOptions options;
+  const size_t ours = arguments.size() - count_kernel_words(arguments.size(), around.kernel_line);
+  while (!arguments.empty() && (arguments.size() > ours || !begins_command(arguments.front(), around))) {
+    take_argument(arguments, options, around);
+  }
+  options.agent = agent_of(arguments, around);
   return options;
 }
 
 std::optional<std::string_view> kernel_argument(std::string_view command_line, std::string_view name) {
-  constexpr std::string_view kSpace = " \t\n";
   std::optional<std::string_view> found;
   for (;;) {
-    const size_t start = command_line.find_first_not_of(kSpace);
-    if (start == command_line.npos) return found;
-    command_line.remove_prefix(start);
-    const std::string_view word = command_line.substr(0, command_line.find_first_of(kSpace));
-    command_line.remove_prefix(word.size());
-    if (word == "--") return found;
+    const std::string_view word = take_kernel_word(command_line);
+    if (word.empty() || word == "--") return found;
     if (word.starts_with(name) && word.size() > name.size() && word[name.size()] == '=') {
       found = word.substr(name.size() + 1);
     }
   }
+}
+
+std::string_view take_kernel_word(std::string_view& command_line) {
+  constexpr std::string_view kSpace = " \t\n";
+  command_line.remove_prefix(std::min(command_line.find_first_not_of(kSpace), command_line.size()));
+  size_t end = 0;
+  for (bool quoted = false; end < command_line.size(); ++end) {
+    if (command_line[end] == '"') quoted = !quoted;
+    if (!quoted && kSpace.find(command_line[end]) != kSpace.npos) break;
+  }
+  const std::string_view word = command_line.substr(0, end);
+  command_line.remove_prefix(end);
+  return word;
 }
 
 }  // namespace gcs

@@ -113,8 +113,8 @@ constexpr Flag kFlags[] = {
     {"scrub-logs", "", "accepted; no effect: environments and command lines are never logged (default true)",
      [](Options& o, Text t) { return set_bool(o.scrub_logs, t); }},
     {"initial-policy-stance", "STANCE",
-     "allow or deny; with deny the log is silent, and nothing is done for a host, until it sends a policy (default "
-     "allow)",
+     "allow or deny; with deny the log is silent, and nothing that a policy is about is done, until one has come "
+     "(default allow)",
      [](Options& o, Text t) {
        return set_choice(o.initial_policy_stance, t, {{"allow", PolicyStance::allow}, {"deny", PolicyStance::deny}});
      }},

@@ -64,7 +64,7 @@ Result<> Policy::set(std::string_view enforcer, std::string_view encoded) {
   const auto checked = check_policy_text(enforcer, encoded);
   if (!checked) return checked;
   closed_ = false;
-  confines_ = confines_ || !encoded.empty();
+  confines_ = !encoded.empty();
   set_ = true;
   return {};
 }

@@ -7,10 +7,15 @@ namespace gcs {
 /// Whatever the request's type is, as upstream. A policy that is taken lets the log be read, which the stance deny had
 /// silenced.
 ResourceTask modify_security_policy(HandlerContext& context, const bridge::ModifySettings& request) {
-  const auto settings = bridge::decode_security_policy(request);
+  auto settings = bridge::decode_security_policy(request);
   if (!settings) co_return settings.error();
   const auto set = context.guard.policy().set(settings->enforcer, settings->policy);
   if (!set) co_return set;
+  runtime::SecurityTexts texts;
+  texts.policy = std::move(settings->policy);
+  texts.reference_info = std::move(settings->uvm_reference);
+  texts.transparent_reference_info = std::move(settings->uvm_hash_envelope_reference);
+  context.guard.policy().publish(std::move(texts));
   log::mute(false);
   log::info("security policy set: everything is allowed", {{"enforcer", settings->enforcer}});
   co_return Result<>();

@@ -1,4 +1,5 @@
 #include "bridge/messages_storage.h"
+#include "gcs/confined_mounts.h"
 #include "gcs/resources.h"
 
 namespace gcs {
@@ -63,22 +64,34 @@ ResourceTask modify_mapped_virtual_disk(HandlerContext& context, const bridge::M
   if (!adds(request) && !removes(request)) co_return unsupported_request(request);
   const auto settings = bridge::decode_mapped_virtual_disk(request);
   if (!settings) co_return settings.error();
+  if (settings->mount_path.empty()) co_return Result<>();
   storage::Disk disk = disk_of(*settings);
-  if (adds(request)) co_return co_await context.storage.add_disk(std::move(disk));
-  co_return co_await context.storage.remove_disk(std::move(disk));
+  auto mount = tracked(disk);
+  if (removes(request)) {
+    auto work = context.storage.remove_disk(std::move(disk));
+    co_return co_await unmount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
+  }
+  if (context.guard.confines()) read_through_tree(disk);
+  auto work = context.storage.add_disk(std::move(disk));
+  co_return co_await mount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
 }
 
 ResourceTask modify_mapped_directory(HandlerContext& context, const bridge::ModifySettings& request) {
   if (!adds(request) && !removes(request)) co_return unsupported_request(request);
   const auto settings = bridge::decode_mapped_directory(request);
   if (!settings) co_return settings.error();
-  if (removes(request)) co_return co_await context.storage.remove_directory(settings->mount_path);
   storage::SharedDirectory directory;
   directory.target = settings->mount_path;
   directory.port = settings->port;
   directory.share = settings->share_name;
   directory.read_only = settings->read_only;
-  co_return co_await context.storage.add_directory(std::move(directory));
+  auto mount = tracked(directory);
+  if (removes(request)) {
+    auto work = context.storage.remove_directory(settings->mount_path);
+    co_return co_await unmount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
+  }
+  auto work = context.storage.add_directory(std::move(directory));
+  co_return co_await mount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
 }
 
 ResourceTask modify_vpmem_device(HandlerContext& context, const bridge::ModifySettings& request) {
@@ -86,8 +99,14 @@ ResourceTask modify_vpmem_device(HandlerContext& context, const bridge::ModifySe
   const auto settings = bridge::decode_vpmem_device(request);
   if (!settings) co_return settings.error();
   storage::Pmem pmem = pmem_of(*settings);
-  if (adds(request)) co_return co_await context.storage.add_pmem(std::move(pmem));
-  co_return co_await context.storage.remove_pmem(std::move(pmem));
+  auto mount = tracked(pmem);
+  if (removes(request)) {
+    auto work = context.storage.remove_pmem(std::move(pmem));
+    co_return co_await unmount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
+  }
+  if (context.guard.confines()) read_through_tree(pmem);
+  auto work = context.storage.add_pmem(std::move(pmem));
+  co_return co_await mount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
 }
 
 }  // namespace gcs

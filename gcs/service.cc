@@ -73,13 +73,8 @@ Service::Service(const Options& options, io::Loop& loop)
       storage_(runtime_),
       pods_memory_(runtime_.cgroups, options.root_mem_reserve_bytes, offload_, clock_),
       guard_(options.initial_policy_stance, is_confidential()),
-      handlers_{exchange_,
-                registry_,
-                storage_,
-                network_,
-                pods_memory_,
-                guard_,
-                [this] { group_.spawn("power-off", power_off()); }},
+      handlers_{exchange_,    registry_, storage_, network_,
+                pods_memory_, guard_,    mounts_,  [this] { group_.spawn("power-off", power_off()); }},
       group_(loop.executor()) {
   exchange_.on_opened = [this] { link_.changed().notify_all(); };
   exchange_.sequential = options.sequential || is_confidential();

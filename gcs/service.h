@@ -63,6 +63,7 @@ class Service {
   storage::Storage storage_;
   runtime::PodsMemory pods_memory_;
   Guard guard_;
+  storage::TrackedMounts mounts_;
   HandlerContext handlers_;
   io::TaskGroup group_;
 };

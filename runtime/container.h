@@ -14,6 +14,7 @@
 #include "runtime/oci_runtime.h"
 #include "runtime/pod.h"
 #include "runtime/process.h"
+#include "runtime/spec_security.h"
 #include "stdio/io/offload.h"
 
 namespace gcs::runtime {
@@ -34,6 +35,7 @@ struct ContainerConfig {
   std::string bundle_path;
   std::string scratch_path;
   std::shared_ptr<nlohmann::json> spec;
+  SecurityTexts security{};
 };
 
 /// One OCI container: its state, its init process and its execs. Owned by the Registry; survives every outage.

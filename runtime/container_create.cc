@@ -46,6 +46,7 @@ void report_undone(const std::string& id, const Error& error) {
 io::Task<Result<>> Container::create() {
   auto made = co_await create_parts();
   config_.spec.reset();  // what is still needed of it is in traits_
+  config_.security = {};
   if (!made) {
     co_await undo_create();
     discard(advance(ContainerEvent::create_failed), "creating is where it is");
@@ -117,6 +118,7 @@ io::Task<Result<>> Container::prepare() {
   names.dns = context_.networks.dns_of(ns);
   SpecPlace place{id(),  config_.bundle_path, placement_, pod_ == nullptr ? PodPaths(config_.bundle_path) : pod_->paths,
                   false, std::move(names),    {}};
+  place.security = config_.security;
   if (placement_.kind == ContainerKind::workload) {
     place.pod_host_network = pod_->host_network;
     const DevicePaths devices;
@@ -200,6 +202,13 @@ io::Task<> Container::undo_create() {
   const auto released = co_await release_held();
   if (!released) report_undone(id(), released.error());
   if (has_files_) discard(co_await context_.oci.remove(id(), true), "the runtime may have made nothing");
+  if (!traits_.security_dir.empty()) {
+    std::function<Result<>()> hide = [rootfs = traits_.rootfs, dir = traits_.security_dir] {
+      return remove_security_context(rootfs, dir);
+    };
+    const auto hidden = co_await context_.offload.call<void>(std::move(hide));
+    if (!hidden) report_undone(id(), hidden.error());
+  }
   if (placement_.kind == ContainerKind::sandbox && pod_ != nullptr) {
     const auto abandoned = co_await pods_.abandon(pod_, config_.bundle_path);
     if (!abandoned) report_undone(id(), abandoned.error());

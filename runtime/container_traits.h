@@ -19,6 +19,7 @@ struct ContainerTraits {
   std::string user;               ///< its user object, as JSON text, if that has a name; else empty
   std::vector<BundleFile> files;  ///< to be written: a sandbox's into the pod's root, else into the bundle
   std::string logs_dir;           ///< where tee logs are; empty: it has none and shows none
+  std::string security_dir;       ///< its security context's, in the root file system; empty: none
   std::string tee_log;            ///< its own, as a path below that; empty: none
 };
 

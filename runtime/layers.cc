@@ -14,29 +14,6 @@
 namespace gcs::runtime {
 namespace {
 
-/// The settings with clean paths.
-Result<CombinedLayers> checked(const CombinedLayers& asked) {
-  CombinedLayers clean;
-  auto root = clean_path("ContainerRootPath", asked.root_path);
-  if (!root) return root.error();
-  if (*root == "/") return Error(Errc::invalid_argument, "ContainerRootPath: is the root directory");
-  clean.root_path = std::move(*root);
-  if (asked.layer_paths.empty()) return Error(Errc::invalid_argument, "Layers: empty");
-  if (asked.layer_paths.size() > kMaxLayers) {
-    return Error(Errc::invalid_argument, "Layers: more than " + std::to_string(kMaxLayers));
-  }
-  for (size_t i = 0; i < asked.layer_paths.size(); ++i) {
-    auto layer = clean_path("Layers[" + std::to_string(i) + "].Path", asked.layer_paths[i]);
-    if (!layer) return layer.error();
-    clean.layer_paths.push_back(std::move(*layer));
-  }
-  if (asked.scratch_path.empty()) return clean;
-  auto scratch = clean_path("ScratchPath", asked.scratch_path);
-  if (!scratch) return scratch.error();
-  clean.scratch_path = std::move(*scratch);
-  return clean;
-}
-
 Result<> require_layers(const std::vector<std::string>& layers) {
   for (size_t i = 0; i < layers.size(); ++i) {
     const std::string doing = "layer " + std::to_string(i);
@@ -60,8 +37,8 @@ bool same_directory(const io::Fd& one, const io::Fd& other) {
 
 /// Mounts <scratch>/bundle over the bundle, unless the scratch lives in it or a former Add has done so.
 Result<> move_bundle_to_scratch(const CombinedLayers& layers, Undo& undo) {
+  if (!moves_bundle(layers)) return {};
   const std::string bundle = parent_of(layers.root_path);
-  if (layers.scratch_path == bundle || is_below(layers.scratch_path, bundle)) return {};
   const std::string source = layers.scratch_path + "/bundle";
   const auto from = make_dirs_unfollowed(source, 0755, undo);
   if (!from) return from.error();
@@ -114,10 +91,8 @@ Result<> add(const CombinedLayers& layers) {
   if (!there) return there;
 
   Undo undo;
-  if (!layers.scratch_path.empty()) {
-    const auto moved = move_bundle_to_scratch(layers, undo);
-    if (!moved) return moved;
-  }
+  const auto moved = move_bundle_to_scratch(layers, undo);
+  if (!moved) return moved;
   const auto place = make_place(layers.root_path, 0755, undo);
   if (!place) return place.error();
   const auto dir = make_dir_at(*place, 0755, undo);
@@ -130,8 +105,35 @@ Result<> add(const CombinedLayers& layers) {
 
 }  // namespace
 
+Result<CombinedLayers> clean_layers(const CombinedLayers& asked) {
+  CombinedLayers clean;
+  auto root = clean_path("ContainerRootPath", asked.root_path);
+  if (!root) return root.error();
+  if (*root == "/") return Error(Errc::invalid_argument, "ContainerRootPath: is the root directory");
+  clean.root_path = std::move(*root);
+  if (asked.layer_paths.empty()) return Error(Errc::invalid_argument, "Layers: empty");
+  if (asked.layer_paths.size() > kMaxLayers) {
+    return Error(Errc::invalid_argument, "Layers: more than " + std::to_string(kMaxLayers));
+  }
+  for (size_t i = 0; i < asked.layer_paths.size(); ++i) {
+    auto layer = clean_path("Layers[" + std::to_string(i) + "].Path", asked.layer_paths[i]);
+    if (!layer) return layer.error();
+    clean.layer_paths.push_back(std::move(*layer));
+  }
+  if (asked.scratch_path.empty()) return clean;
+  auto scratch = clean_path("ScratchPath", asked.scratch_path);
+  if (!scratch) return scratch.error();
+  clean.scratch_path = std::move(*scratch);
+  return clean;
+}
+
+bool moves_bundle(const CombinedLayers& layers) {
+  const std::string bundle = parent_of(layers.root_path);
+  return !layers.scratch_path.empty() && layers.scratch_path != bundle && !is_below(layers.scratch_path, bundle);
+}
+
 Result<> add_combined_layers(const CombinedLayers& layers) {
-  const auto clean = checked(layers);
+  const auto clean = clean_layers(layers);
   if (!clean) return clean.error();
   const auto added = add(*clean);
   if (!added) return added.error().within("combine layers");

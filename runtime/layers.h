@@ -14,6 +14,12 @@ struct CombinedLayers {
   std::string scratch_path;              ///< holds what is written; empty: a read-only root
 };
 
+/// The same with clean paths; `invalid_argument` names the one that is none, or a part that is missing.
+Result<CombinedLayers> clean_layers(const CombinedLayers& asked);
+
+/// Whether the bundle of clean layers, the parent of their root, is mounted over from the scratch.
+bool moves_bundle(const CombinedLayers& layers);
+
 /// Mounts the layers at `root_path`, with <scratch>/upper and <scratch>/work as the writable part. A scratch outside of
 /// the bundle (the parent of `root_path`) also takes in the bundle's own files: <scratch>/bundle is mounted over it,
 /// and stays until the container is deleted.

@@ -9,6 +9,7 @@
 #include "runtime/device_node.h"
 #include "runtime/host_files.h"
 #include "runtime/pod_files.h"
+#include "runtime/spec_security.h"
 #include "stdio/io/result.h"
 
 /// What we change in a container's OCI document before the OCI runtime gets it (behaviour.md 5.3 to 5.5, 6).
@@ -23,6 +24,7 @@ struct SpecPlace {
   bool pod_host_network = false;     ///< for a workload: its sandbox shares the VM's network
   NetworkNames names;                ///< for a document without a host name, and for resolv.conf
   std::vector<DeviceNode> assigned;  ///< the nodes of its assigned devices
+  SecurityTexts security{};          ///< the VM's
 };
 
 /// Where a container's volumes are held while it is created (held_volumes.h).
@@ -34,15 +36,16 @@ struct PreparedSpec {
 };
 
 /// Checks the document and prepares it. Of every container: the cgroup is below /pods, the Windows part goes, with the
-/// VM's network there is no network namespace, tee logs are shown where the host asks for them.
+/// VM's network there is no network namespace, tee logs are shown where the host asks for them, and so is what there is
+/// of the VM's security (spec_security.h).
 ///
 /// - Without a pod: hostname, hosts and resolv.conf are mounted from the bundle where the host mounts nothing there.
 /// - A sandbox: the files are the pod's; its user is looked up by name, its core limit set.
 /// - A workload: they are mounted from the pod; the mounts that only hosts know are resolved; /dev/shm, the core limit,
 ///   devices, GPUs and a user's name are as its annotations and the VM have them. A host name is `unsupported`.
 ///
-/// After a failure nothing is held, and the document is not to be used. Reads files, makes volumes of the pod:
-/// blocking.
+/// After a failure nothing is held or shown, and the document is not to be used. Reads files, makes volumes of the pod,
+/// writes into the root file system: blocking.
 Result<PreparedSpec> prepare_spec(nlohmann::json& spec, const SpecPlace& place);
 
 }  // namespace gcs::runtime

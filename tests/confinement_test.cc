@@ -65,7 +65,7 @@ TEST_CASE("confined creation: other ids are refused, the sandbox's and the virtu
     for (const std::string& id : {std::string("pod"), std::string(63, 'b')}) {
       Asked other;
       other.spec["annotations"][annotation] = id;
-      CHECK(refuses(other.check(), "the sandbox's id"));
+      CHECK(refuses(other.check(), "OciSpecification.annotations"));
     }
   }
 }

@@ -74,7 +74,8 @@ struct House {
   storage::Storage storage{runtime, {"/nowhere", "/nowhere"}};
   runtime::PodsMemory pods_memory{runtime.cgroups, 0, offload, loop.clock()};
   Guard guard{PolicyStance::allow, false};
-  HandlerContext handlers{exchange, registry, storage, network, pods_memory, guard, [] {}};
+  storage::TrackedMounts mounts;
+  HandlerContext handlers{exchange, registry, storage, network, pods_memory, guard, mounts, [] {}};
 
   House() {
     log::mute(true);
@@ -89,11 +90,12 @@ struct House {
 
   json answer(MessageType type, const json& request) { return json::parse(loop.run(ask(type, request))); }
 
-  json modify(std::string_view resource, std::string_view container = bridge::kNullId, json settings = json::object()) {
+  json modify(std::string_view resource, std::string_view container = bridge::kNullId, json settings = json::object(),
+              std::string_view type = "Add") {
     return answer(
         MessageType::modify_settings,
         {{"ContainerId", container},
-         {"Request", {{"RequestType", "Add"}, {"ResourceType", resource}, {"Settings", std::move(settings)}}}});
+         {"Request", {{"RequestType", type}, {"ResourceType", resource}, {"Settings", std::move(settings)}}}});
   }
 };
 
@@ -200,6 +202,30 @@ TEST_CASE("modify: a policy is taken once, and a fragment never") {
   CHECK(house.modify("SecurityPolicy", bridge::kNullId, {{"EnforcerType", "open_door"}})["Result"] == 0);
   CHECK(house.modify("SecurityPolicy")["ErrorMessage"] == "security policy has already been set");
   CHECK(house.modify("SecurityPolicyFragment", bridge::kNullId, {{"Fragment", "0oRY"}})["Result"] == kFail);
+}
+
+TEST_CASE("modify: a host unmounts anything, a confined one what it has mounted, as what it was mounted") {
+  const std::string path = "/nowhere/x";
+  const json settings = {{"MountPath", path}, {"ContainerRootPath", path}, {"Port", 564}};
+  House free;
+  House confined;
+  REQUIRE(confined.guard.policy().set("", "eyJhbGxvd19hbGwiOiB0cnVlfQ=="));
+  for (const char* resource : {"MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "CombinedLayers"}) {
+    CAPTURE(resource);
+    CHECK(free.modify(resource, bridge::kNullId, settings, "Remove")["Result"] == 0);
+    const json answer = confined.modify(resource, bridge::kNullId, settings, "Remove");
+    CHECK(answer.value("ErrorMessage", "").find("has mounted nothing there") != std::string::npos);
+  }
+  storage::TrackedMount other;
+  other.kind = storage::MountKind::bundle;
+  other.path = path;
+  REQUIRE(confined.mounts.begin_add(other));
+  confined.mounts.end_add(path, true);
+  for (const char* resource : {"MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "CombinedLayers"}) {
+    const json answer = confined.modify(resource, bridge::kNullId, settings, "Remove");
+    CHECK(answer.value("ErrorMessage", "").find("is a container's bundle") != std::string::npos);
+  }
+  CHECK(confined.modify("MappedVirtualDisk", bridge::kNullId, {{"Lun", 1}}, "Remove")["Result"] == 0);  // no path
 }
 
 TEST_CASE("dispatch: what the check says is the answer, and the handler is not reached") {

@@ -4,29 +4,28 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <set>
+#include <thread>
 
 #include "gcs/init_cgroups.h"
 #include "gcs/init_children.h"
-#include "gcs/init_modules.h"
+#include "gcs/init_entropy.h"
 #include "gcs/init_mounts.h"
-#include "gcs/init_options.h"
 #include "stdio/io/fd.h"
 
 using namespace gcs;
+using namespace std::chrono_literals;
 
 namespace {
 
-using Arguments = std::vector<std::string_view>;
 using Words = std::vector<std::string>;
-
-InitOptions parsed(const Arguments& arguments, bool have_vsockexec = false) {
-  return parse_init_options(arguments, "/bin/gcs", have_vsockexec);
-}
 
 Command shell(const std::string& script) {
   return {"/bin/sh", {"sh", "-c", script}};
@@ -53,7 +52,7 @@ TerminalRun ending_on_terminal(const std::string& script) {
   REQUIRE(master);
   REQUIRE(::grantpt(master.get()) == 0);
   REQUIRE(::unlockpt(master.get()) == 0);
-  const auto pid = start_program(shell(script), ::ptsname(master.get()));
+  const auto pid = start_on_terminal(shell(script), ::ptsname(master.get()));
   REQUIRE(pid.has_value());
   const pid_t watched[] = {*pid};
   const auto ended = reap_until(watched);
@@ -65,6 +64,18 @@ TerminalRun ending_on_terminal(const std::string& script) {
   }
   return run;
 }
+
+/// A connection to the host, which sends entropy, and the host's end of it.
+struct Connection {
+  Connection() {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    guest = io::Fd(ends[0]);
+    host = io::Fd(ends[1]);
+  }
+  void send(const std::string& data) { REQUIRE(::write(host.get(), data.data(), data.size()) == ssize_t(data.size())); }
+  io::Fd guest, host;
+};
 
 }  // namespace
 
@@ -94,80 +105,20 @@ TEST_CASE("init: the name or the verb init makes a process the image's first pro
   }
 }
 
-TEST_CASE("init: without arguments the agent is this binary with the flags that hosts use, and nothing else is asked") {
-  const InitOptions options = parsed({});
-  CHECK(options.agent.file == "/bin/gcs");
-  CHECK(options.agent.argv == Words{"gcs", "-v4", "-log-format", "json", "-loglevel", "info"});
-  CHECK_FALSE(options.entropy_port);
-  CHECK_FALSE(options.writable);
-  CHECK(options.run.empty());
-  CHECK(options.ignored.empty());
-}
-
-TEST_CASE("init: its own flags end where the agent's command line begins, with or without dashes between") {
-  for (const Arguments& arguments :
-       {Arguments{"-e", "1", "-w", "-run", "/scene", "/bin/gcs", "-v4", "-e", "7"},
-        Arguments{"-e1", "-w", "-run", "/scene", "--", "/bin/gcs", "-v4", "-e", "7"},
-        Arguments{"--", "-w", "-e", "1", "-run", "/scene", "/bin/gcs", "-v4", "-e", "7"}}) {
-    const InitOptions options = parsed(arguments);
-    CHECK(options.entropy_port == 1U);
-    CHECK(options.writable);
-    CHECK(options.run == "/scene");
-    CHECK(options.agent.file == "/bin/gcs");
-    CHECK(options.agent.argv == Words{"/bin/gcs", "-v4", "-e", "7"});
-    CHECK(options.ignored.empty());
-  }
-}
-
-TEST_CASE("init: what it does not understand is ignored and listed, for process 1 cannot refuse") {
-  const InitOptions options = parsed({"nopti", "-x", "-e", "many", "--", "/bin/gcs"});
-  CHECK(options.ignored == Words{"nopti", "-x", "-e many"});
-  CHECK_FALSE(options.entropy_port);
-  CHECK(options.agent.argv == Words{"/bin/gcs"});
-  CHECK(parsed({"-e"}).ignored == Words{"-e"});
-  CHECK(parsed({"-run"}).ignored == Words{"-run"});
-  CHECK(parsed({"-e", "4294967296"}).ignored == Words{"-e 4294967296"});
-}
-
-TEST_CASE("init: an image without vsockexec runs the agent itself, and its log port becomes the agent's") {
-  const Arguments migratable = {"-e", "1", "/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"};
-  CHECK(parsed(migratable).entropy_port == 1U);
-  CHECK(parsed(migratable).agent.file == "/bin/gcs");
-  CHECK(parsed(migratable).agent.argv == Words{"/bin/gcs", "-v4", "-log-port", "109"});
-  CHECK(parsed({"/bin/vsockexec", "-o", "108", "-e", "109", "/bin/gcs"}).agent.argv ==
-        Words{"/bin/gcs", "-log-port", "109"});
-  CHECK(parsed({"/bin/vsockexec", "-o108", "/bin/gcs", "-e", "3"}).agent.argv == Words{"/bin/gcs", "-e", "3"});
-  CHECK(parsed({"/bin/vsockexec", "-e", "109"}).agent.file == "/bin/gcs");  // nothing after it: the default agent
-}
-
-TEST_CASE("init: an image with vsockexec runs it as it is told") {
-  const InitOptions options = parsed({"/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"}, true);
-  CHECK(options.agent.file == "/bin/vsockexec");
-  CHECK(options.agent.argv == Words{"/bin/vsockexec", "-r", "-e", "109", "/bin/gcs", "-v4"});
-}
-
-TEST_CASE("init: a kernel argument is a whole word before the dashes, and the last one counts") {
-  constexpr std::string_view kLine =
-      "quiet gcs.run=/a xgcs.run=/b gcs.runner=/c gcs.run=/d\thcsshim.cgroup=v1 -- gcs.run=/e\n";
-  CHECK(kernel_argument(kLine, "gcs.run") == "/d");
-  CHECK(kernel_argument(kLine, "hcsshim.cgroup") == "v1");
-  CHECK_FALSE(kernel_argument(kLine, "quiet"));
-  CHECK_FALSE(kernel_argument("", "gcs.run"));
-  CHECK(kernel_argument("gcs.run=", "gcs.run") == "");
-}
-
-TEST_CASE("init: the mount table keeps devices, set-uid files and programs out of all but /dev") {
+TEST_CASE("init: the mounts keep set-uid files out, programs out of all but /var, devices out of all but /dev") {
   std::set<std::string> targets;
-  for (const MountPoint& mount : init_mounts()) {
-    const std::string target = mount.target;
-    CAPTURE(target);
-    CHECK(targets.insert(target).second);
-    if (target == "/dev") continue;
-    CHECK((mount.flags & MS_NOSUID) != 0);
-    CHECK((mount.flags & MS_NOEXEC) != 0);
-    CHECK(((mount.flags & MS_NODEV) != 0) == (target != "/dev/pts"));
+  for (const auto table : {init_mounts(), writable_mounts()}) {
+    for (const MountPoint& mount : table) {
+      const std::string target = mount.target;
+      CAPTURE(target);
+      CHECK(targets.insert(target).second);
+      CHECK((mount.flags & MS_NOSUID) != 0);
+      CHECK(((mount.flags & MS_NOEXEC) != 0) == (target != "/var"));
+      CHECK(((mount.flags & MS_NODEV) != 0) == (target != "/dev" && target != "/dev/pts"));
+    }
   }
-  CHECK(targets == std::set<std::string>{"/dev", "/dev/pts", "/dev/shm", "/proc", "/run", "/sys", "/tmp"});
+  CHECK(targets == std::set<std::string>{"/dev", "/dev/pts", "/dev/shm", "/etc", "/proc", "/run", "/run/over", "/sys",
+                                         "/tmp", "/var"});
 }
 
 TEST_CASE("init: only enabled controllers are taken from the kernel's table") {
@@ -177,26 +128,6 @@ TEST_CASE("init: only enabled controllers are taken from the kernel's table") {
   CHECK(enabled_controllers(kTable) == Words{"cpuset", "cpu", "pids"});
   CHECK(enabled_controllers("").empty());
   CHECK(enabled_controllers("cpu\nmemory 1").empty());
-}
-
-TEST_CASE("init: an order file names modules one a line, with comments and empty lines between") {
-  CHECK(module_names("# first\nvsock.ko\n\n  loop.ko  # why\r\nveth.ko") == Words{"vsock.ko", "loop.ko", "veth.ko"});
-  CHECK(module_names("").empty());
-}
-
-TEST_CASE("init: an image without an order file has no modules, and a module that cannot be loaded is left out") {
-  char directory[] = "/tmp/init_test.XXXXXX";
-  REQUIRE(::mkdtemp(directory) != nullptr);
-  const std::string home = directory;
-  CHECK(load_modules(home).error().code() == Errc::not_found);
-
-  REQUIRE(io::write_file(home + "/order", "missing.ko\nempty.ko\n", O_CREAT));
-  REQUIRE(io::write_file(home + "/empty.ko", "x", O_CREAT));
-  const auto loaded = load_modules(home);
-  REQUIRE(loaded.has_value());
-  CHECK(*loaded == 0);
-  for (const char* name : {"/order", "/empty.ko"}) ::unlink((home + name).c_str());
-  ::rmdir(directory);
 }
 
 TEST_CASE("init: a program's ending is told by its exit code or its signal") {
@@ -210,6 +141,22 @@ TEST_CASE("init: a program's ending is told by its exit code or its signal") {
 
 TEST_CASE("init: a program that is not there ends as 127") {
   CHECK(exit_code(ending_of({"/nowhere/gcs", {"gcs"}})) == 127);
+}
+
+TEST_CASE("init: a program has PATH alone for its environment, one on the terminal has that of process 1") {
+  REQUIRE(::setenv("GCS_INIT_TEST", "1", 1) == 0);
+  const std::string alone = "test \"$(tr '\\0' '\\n' </proc/$$/environ)\" = PATH=/sbin:/usr/sbin:/bin:/usr/bin";
+  CHECK(exit_code(ending_of(shell(alone))) == 0);
+  CHECK(exit_code(ending_on_terminal("test \"$GCS_INIT_TEST\" = 1").status) == 0);
+  ::unsetenv("GCS_INIT_TEST");
+}
+
+TEST_CASE("init: a program is a file to execute, by its path or by its name in one of the program directories") {
+  for (const char* name : {"/bin/sh", "sh", "cat"}) CHECK(is_program(name));
+  for (const char* name : {"", "/", "/bin", "/etc/passwd", "/nowhere/sh", "no-such-program", "-c", "../bin"}) {
+    CAPTURE(name);
+    CHECK_FALSE(is_program(name));
+  }
 }
 
 TEST_CASE("init: a program leads a session of its own and has no signal blocked or ignored") {
@@ -271,4 +218,67 @@ TEST_CASE("init: it refuses to set up a machine as anything but process 1") {
   char* argv[] = {name, nullptr};
   REQUIRE(::getpid() != 1);
   CHECK(run_init(1, argv) == 1);
+}
+
+TEST_CASE("init: entropy is what the host sends until it closes the connection, and 4 KiB at most") {
+  Connection connection;
+  connection.send(std::string(300, 'a'));
+  connection.send(std::string(212, 'b'));
+  connection.host.reset();
+  const auto data = read_entropy(connection.guest.get(), 60s);
+  REQUIRE(data.has_value());
+  CHECK(*data == std::string(300, 'a') + std::string(212, 'b'));
+  CHECK(read_entropy(connection.guest.get(), 60s).error().code() == Errc::not_found);
+
+  Connection generous;
+  generous.send(std::string(5000, 'c'));
+  const auto most = read_entropy(generous.guest.get(), 60s);
+  REQUIRE(most.has_value());
+  CHECK(most->size() == 4096);
+}
+
+TEST_CASE("init: a host that stays silent, or sends a byte now and then, holds the boot up for one limit in all") {
+  const auto started = std::chrono::steady_clock::now();
+  Connection silent;
+  CHECK(read_entropy(silent.guest.get(), 50ms).error().code() == Errc::not_found);
+
+  Connection slow;
+  std::jthread host([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      slow.send("x");
+      std::this_thread::sleep_for(5ms);
+    }
+  });
+  const auto data = read_entropy(slow.guest.get(), 200ms);
+  host.request_stop();
+  REQUIRE(data.has_value());
+  CHECK(data->size() < 1000);
+  CHECK(*data == std::string(data->size(), 'x'));
+  CHECK(std::chrono::steady_clock::now() - started < 10s);  // far from 4096 bytes' time
+}
+
+TEST_CASE("init: of a connection that breaks, the entropy that came before is taken") {
+  for (const bool sent : {true, false}) {
+    CAPTURE(sent);
+    Connection connection;
+    if (sent) connection.send("seed");
+    REQUIRE(::write(connection.guest.get(), "?", 1) == 1);
+    connection.host.reset();  // with an unread byte: the guest's end is reset
+    const auto data = read_entropy(connection.guest.get(), 60s);
+    CHECK(data.has_value() == sent);
+    if (data) CHECK(*data == "seed");
+    if (!data) CHECK(data.error().code() == Errc::disconnected);
+  }
+}
+
+TEST_CASE("init: the kernel takes entropy of any length from root, and from nobody else") {
+  for (const size_t size : {1, 3, 4, 512, 4096}) {
+    CAPTURE(size);
+    std::string data(size, '\0');
+    REQUIRE(::getrandom(data.data(), size, 0) == ssize_t(size));
+    const auto done = add_entropy(data);
+    if (done) continue;
+    CHECK((done.error().sys_errno() == EPERM || done.error().sys_errno() == EACCES));
+    MESSAGE("not permitted here: " << done.error().message());
+  }
 }

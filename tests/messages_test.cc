@@ -433,11 +433,14 @@ TEST_CASE("modify: verity settings count where they name a root digest") {
 }
 
 TEST_CASE("modify: a policy and its fragment stay encoded, and a fragment that names no type is one in Rego") {
-  const auto policy = decode_security_policy(modify_of(
-      "SecurityPolicy", R"({"EnforcerType":"rego","EncodedSecurityPolicy":"cGFj","EncodedUVMReference":"x"})"));
+  const auto policy = decode_security_policy(
+      modify_of("SecurityPolicy", R"({"EnforcerType":"rego","EncodedSecurityPolicy":"cGFj","EncodedUVMReference":"x",
+          "EncodedUVMHashEnvelopeReference":"y"})"));
   REQUIRE(policy);
   CHECK(policy->enforcer == "rego");
   CHECK(policy->policy == "cGFj");
+  CHECK(policy->uvm_reference == "x");
+  CHECK(policy->uvm_hash_envelope_reference == "y");
   CHECK(decode_security_policy(modify_of("SecurityPolicy", "{}"))->policy.empty());
   CHECK(decode_security_policy(modify_of("SecurityPolicy", R"({"EnforcerType":1})")).error().code() == Errc::malformed);
 

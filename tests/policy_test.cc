@@ -99,13 +99,6 @@ bridge::Body named(const std::string& id) {
   return body_of({{"ContainerId", id}});
 }
 
-bridge::ModifySettings removal(std::string resource) {
-  bridge::ModifySettings request;
-  request.request_type = "Remove";
-  request.resource_type = std::move(resource);
-  return request;
-}
-
 }  // namespace
 
 TEST_CASE("policy: with the stance allow everything is done, with deny no guarded deed is, until a policy comes") {
@@ -163,7 +156,7 @@ TEST_CASE("policy: confidential hardware takes none, for nothing here compares i
   CHECK_FALSE(policy.admits({MessageType::create, false, ""}));
 }
 
-TEST_CASE("policy: a host is confined by the stance deny, and by a policy with a text") {
+TEST_CASE("policy: a host is confined by a policy with a text, and by no stance") {
   struct Case {
     PolicyStance stance;
     const char* text;
@@ -173,7 +166,7 @@ TEST_CASE("policy: a host is confined by the stance deny, and by a policy with a
   constexpr Case kCases[] = {
       {PolicyStance::allow, "", false, false},    {PolicyStance::allow, kAllowAll, false, true},
       {PolicyStance::allow, kRego, false, false},  // refused
-      {PolicyStance::deny, "", true, true},       {PolicyStance::deny, kAllowAll, true, true},
+      {PolicyStance::deny, "", false, false},     {PolicyStance::deny, kAllowAll, false, true},
   };
   for (const Case& one : kCases) {
     Policy policy(one.stance, false);
@@ -265,7 +258,7 @@ TEST_CASE("guard: where nothing confines the host anything passes, and no unmoun
   Guard guard(PolicyStance::allow, false);
   CHECK(check(guard, MessageType::delete_container_state, named("c1")));
   CHECK(check(guard, MessageType::modify_settings, modify("MappedDirectory", {{"ShareName", "a"}})));
-  guard.failed(removal("CombinedLayers"), sys_error("unmount", EBUSY));
+  guard.unmount_failed(sys_error("unmount", EBUSY));
   CHECK(check(guard, MessageType::modify_settings, modify("MappedDirectory", {{"ShareName", "a"}})));
 }
 
@@ -305,18 +298,11 @@ TEST_CASE("guard: an unmount that failed is the end of mounts, creations and del
   Guard guard(PolicyStance::allow, false);
   REQUIRE(guard.policy().set("", kAllowAll));
   const json directory = {{"ShareName", "1"}};
-  // The request's own fault, other resources, and what is no unmount.
-  guard.failed(removal("MappedDirectory"), Error(Errc::invalid_argument, "MountPath: is empty"));
-  guard.failed(removal("MappedDirectory"), Error(Errc::malformed, "MountPath: not a string"));
-  guard.failed(removal("SCSIDevice"), sys_error("unplug", EIO));
-  bridge::ModifySettings addition = removal("MappedDirectory");
-  addition.request_type = "Add";
-  guard.failed(addition, sys_error("mount", EIO));
   CHECK(check(guard, MessageType::modify_settings, modify("MappedDirectory", directory)));
   CHECK(log.lines() == 0);
 
-  guard.failed(removal("CombinedLayers"), sys_error("unmount /x", EINVAL));  // the kernel's own refusal
-  guard.failed(removal("CombinedLayers"), sys_error("unmount /y", EBUSY));
+  guard.unmount_failed(sys_error("unmount /x", EINVAL));
+  guard.unmount_failed(sys_error("unmount /y", EBUSY));
   CHECK(log.lines() == 1);
   for (const char* resource : {"MappedVirtualDisk", "MappedDirectory", "VPMemDevice", "CombinedLayers"}) {
     for (const char* type : {"Add", "Remove"}) {

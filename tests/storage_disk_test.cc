@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "runtime/mount.h"
 #include "runtime/network/network.h"
@@ -538,6 +539,128 @@ TEST_CASE("disk: with verity the mapped device is mounted, and goes with the mou
   }
   CHECK(house.mapper->live.empty());
   CHECK_FALSE(exists(disk.target));
+}
+
+namespace {
+
+/// An ext4 of 8 MiB with its tree behind it; the root digest that veritysetup prints. Empty without that program.
+std::string put_tree(House& house, const std::string& image) {
+  const std::string said = house.dir / "said";
+  const std::string format = "PATH=$PATH:/usr/sbin:/sbin veritysetup format --data-blocks 2048 --hash-offset 8388608 ";
+  if (std::system((format + image + " " + image + " >" + said + " 2>/dev/null").c_str()) != 0) return {};
+  fs::resize_file(image, 9 << 20);
+  const std::string text = get_file(said);
+  return text.substr(text.find_first_not_of(" \t", text.find("Root hash:") + 10), 64);
+}
+
+VeritySettings own_tree() {
+  VeritySettings settings;
+  settings.superblock = true;
+  settings.root_of_device = true;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("disk: by its own superblock it is read through the tree that stands on it") {
+  if (!has_loop_devices()) return;
+  House house;
+  const std::string image = house.ext4_image("disk");
+  const std::string root = put_tree(house, image);
+  if (root.empty()) {
+    MESSAGE("skipped: there is no veritysetup");
+    return;
+  }
+  auto spoil = [&](size_t offset, std::string_view bytes) {
+    std::fstream file(image, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  };
+  Disk disk = house.disk();
+  disk.read_only = true;
+  disk.verity = own_tree();
+  const std::string name = "dm-verity-scsi-contr3-lun1-p0-" + root;
+  std::string refusal;
+  SUBCASE("mounted") {
+    const LoopDevice device(image);
+    house.plug(1, "sda", device);
+    SUBCASE("as it is") {}
+    SUBCASE("with the root digest that the host names") {
+      disk.verity->root_digest = root;
+    }
+    REQUIRE(house.add(disk));
+    CHECK(house.mapper->live.contains(name));
+    const std::string node = house.roots.dev + "/sda ";
+    CHECK(house.mapper->live[name].parameters.starts_with("1 " + node + node + "4096 4096 2048 2049 sha256 " + root));
+    CHECK(get_file(disk.target + "/file") == "from the disk");
+    REQUIRE(house.remove(house.disk()));
+  }
+  SUBCASE("as a block device") {
+    const LoopDevice device(image);
+    house.plug(1, "sda", device);
+    disk.block_device = true;
+    REQUIRE(house.add(disk));
+    CHECK(fs::read_symlink(disk.target) == house.roots.dev + "/mapper/" + name);
+    REQUIRE(house.remove(disk));
+  }
+  SUBCASE("not another's root digest") {
+    disk.verity->root_digest = std::string(64, '0');
+    refusal = "VerityInfo.RootDigest: the device's is " + root;
+  }
+  SUBCASE("not without a superblock") {
+    spoil(8 << 20, "x");
+    refusal = "there is no dm-verity superblock";
+  }
+  SUBCASE("not where the tree is of another length than the file system") {
+    spoil((8 << 20) + 72, "\1");
+    refusal = "not as long as the file system";
+  }
+  SUBCASE("not without a file system") {
+    spoil(1024 + 56, "xx");
+    refusal = "no ext4 file system";
+  }
+  SUBCASE("not where the file system would be beyond the device") {
+    spoil(1024 + 4, std::string_view("\xff\xff\xff\x7f"));
+    refusal = "the device ends at";
+  }
+  SUBCASE("not where the tree is cut off") {
+    fs::resize_file(image, (8 << 20) + 8 * 4096);
+    refusal = "the hash tree reaches beyond its device";
+  }
+  SUBCASE("not with a hash that is not known here") {
+    spoil((8 << 20) + 32, "sha512");
+    refusal = "sha512";
+  }
+  if (!refusal.empty()) {
+    const LoopDevice device(image);
+    house.plug(1, "sda", device);
+    const auto added = house.add(disk);
+    REQUIRE_FALSE(added);
+    CAPTURE(added.error().message());
+    CHECK(added.error().message().find(refusal) != std::string::npos);
+  }
+  CHECK(house.mapper->live.empty());
+  CHECK_FALSE(exists(disk.target));
+}
+
+TEST_CASE("pmem: by its own superblock a device is read through the tree that stands on it") {
+  if (!has_loop_devices()) return;
+  House house;
+  const std::string image = house.ext4_image("memory");
+  const std::string root = put_tree(house, image);
+  if (root.empty()) return;
+  const LoopDevice device(image);
+  house.put_node("pmem2", device);
+  Pmem pmem;
+  pmem.device = 2;
+  pmem.target = house.dir / "run/layers/p2";
+  pmem.verity = own_tree();
+  REQUIRE(house.loop.run(house.storage.add_pmem(pmem)));
+  CHECK(house.mapper->live.contains("dm-verity-pmem2-" + root));
+  CHECK(get_file(pmem.target + "/file") == "from the disk");
+  pmem.verity.reset();
+  REQUIRE(house.loop.run(house.storage.remove_pmem(pmem)));
+  CHECK(house.mapper->live.empty());
 }
 
 TEST_CASE("disk: an encrypted one is made anew with a key of its own, and goes with the mount or with its failure") {

@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 
 #include <filesystem>
+#include <random>
 
 #include "runtime/storage/filesystem_probe.h"
 #include "runtime/storage/mapping_names.h"
@@ -58,6 +59,7 @@ std::string verity_superblock() {
   text.replace(32, 6, "sha256");
   text[65] = 0x10;  // 4096
   text[69] = 0x10;
+  text[72] = 8;
   text[80] = 2;
   text.replace(88, 2, "\x01\xff");
   return text;
@@ -136,6 +138,7 @@ TEST_CASE("verity: settings that are off are refused by their name, also where t
 
 TEST_CASE("verity: the superblock tells what the settings leave open, but never the root digest") {
   VeritySettings settings;
+  settings.data_bytes = 8 * 4096;
   settings.root_digest = "ab";
   const auto read = read_verity_superblock(verity_superblock(), settings);
   REQUIRE(read);
@@ -146,10 +149,109 @@ TEST_CASE("verity: the superblock tells what the settings leave open, but never 
   CHECK(read->root_digest == "ab");
   settings.algorithm = "sha512";
   CHECK(read_verity_superblock(verity_superblock(), settings)->algorithm == "sha512");
-  CHECK_FALSE(read_verity_superblock(zeroes(), settings));
-  std::string long_salt = verity_superblock();
-  long_salt[81] = 0x7f;
-  CHECK_FALSE(read_verity_superblock(long_salt, settings));
+}
+
+TEST_CASE("verity: of a superblock every field is looked at, and named where it is off") {
+  struct Case {
+    size_t offset;
+    std::string_view bytes;
+    const char* named;
+  };
+  const Case kCases[] = {
+      {0, "Verity", "no dm-verity superblock"},
+      {7, "x", "no dm-verity superblock"},
+      {8, std::string_view("\2", 1), "version"},
+      {12, std::string_view("\2", 1), "hash type"},
+      {32, std::string_view("\0", 1), "algorithm"},
+      {32, "sha256 1 2", "algorithm"},
+      {32, "abcdefghijklmnopqrstuvwxyzabcdef\1", "block size"},  // no end, and the next field behind it
+      {64, std::string_view("\1", 1), "block size"},
+      {64, std::string_view("\0\0\0\0", 4), "block size"},
+      {64, std::string_view("\0\0\2\0", 4), "block size"},  // 128 KiB
+      {64, std::string_view("\0\2\0\0", 4), "blocks of two sizes"},
+      {68, std::string_view("\0\2\0\0", 4), "blocks of two sizes"},
+      {72, std::string_view("\7", 1), "as long as the file system"},
+      {72, std::string_view("\0\0\0\0\0\0\0\x80", 8), "as long as the file system"},
+      {79, "\xff", "as long as the file system"},
+      {81, std::string_view("\2", 1), "salt"},
+  };
+  VeritySettings settings;
+  settings.data_bytes = 8 * 4096;
+  for (const Case& one : kCases) {
+    CAPTURE(one.offset);
+    std::string text = verity_superblock();
+    text.replace(one.offset, one.bytes.size(), one.bytes);
+    const auto read = read_verity_superblock(text, settings);
+    REQUIRE_FALSE(read);
+    CAPTURE(read.error().message());
+    CHECK(read.error().code() == Errc::invalid_argument);
+    CHECK(read.error().message().find(one.named) != std::string::npos);
+  }
+  CHECK_FALSE(read_verity_superblock("verity", settings));
+  settings.data_bytes += 512;
+  CHECK_FALSE(read_verity_superblock(verity_superblock(), settings));
+}
+
+TEST_CASE("verity: a superblock of any bytes breaks nothing") {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text = verity_superblock().substr(0, 512);
+    for (int change = 0; change < 4; ++change) text[random() % text.size()] = static_cast<char>(random());
+    VeritySettings settings;
+    settings.data_bytes = 8 * 4096;
+    const auto read = read_verity_superblock(text, settings);
+    if (!read) continue;
+    CHECK(read->salt.size() <= 512);
+    settings = *read;
+    settings.root_digest = "ab";
+    CHECK(verity_mapping("v", "/dev/sda", settings));
+  }
+}
+
+TEST_CASE("verity: the data, the superblock and every level of the tree have to be on the device") {
+  struct Case {
+    uint64_t blocks;
+    uint32_t block_size;
+    uint64_t needed;  ///< blocks; 0: more than any device has here
+  };
+  constexpr Case kCases[] = {
+      {2, 4096, 2 + 1 + 1},         {128, 4096, 128 + 1 + 1},
+      {129, 4096, 129 + 1 + 1 + 2}, {128 * 128 + 1, 4096, 128 * 128 + 1 + 1 + 1 + 2 + 129},
+      {16, 512, 16 + 1 + 1},        {17, 512, 17 + 1 + 1 + 2},
+      {uint64_t{1} << 50, 4096, 0},
+  };
+  for (const Case& one : kCases) {
+    CAPTURE(one.blocks);
+    VeritySettings settings = complete_settings();
+    settings.block_size = one.block_size;
+    settings.data_bytes = one.blocks * one.block_size;
+    if (one.needed != 0) CHECK(check_verity_size(settings, one.needed * one.block_size));
+    CHECK_FALSE(check_verity_size(settings, (one.blocks + 1) * one.block_size));
+    CHECK_FALSE(check_verity_size(settings, 0));
+    if (one.needed != 0) CHECK_FALSE(check_verity_size(settings, one.needed * one.block_size - 1));
+  }
+  VeritySettings settings = complete_settings();
+  settings.data_bytes = 4096;
+  CHECK_FALSE(check_verity_size(settings, 1 << 20));
+  settings.data_bytes = ~uint64_t{4095};
+  CHECK_FALSE(check_verity_size(settings, ~uint64_t{0}));
+}
+
+TEST_CASE("verity: the root is what the tree's first block hashes to, with the salt before it") {
+  // sha256 of "\x01\xff" and 4096 zeroes.
+  VeritySettings settings = complete_settings();
+  settings.salt = "01FF";
+  const auto root = verity_root(std::string(4096, '\0'), settings);
+  REQUIRE(root);
+  CHECK(*root == "7534f344d616e14d042198f13915a4758dd1db09ae30c5d7ef725cb2dbaa99e1");
+  settings.salt.clear();
+  CHECK(*verity_root(std::string(4096, '\0'), settings) ==
+        "ad7facb2586fc6e966c004d7d1d16b024f5805ff7cb47c7a85dabd8b48892ca7");
+  settings.algorithm = "sha512";
+  CHECK(verity_root(std::string(4096, '\0'), settings).error().message().find("sha512") != std::string::npos);
+  settings = complete_settings();
+  settings.version = 0;
+  CHECK(verity_root(std::string(4096, '\0'), settings).error().code() == Errc::unsupported);
 }
 
 TEST_CASE("pmem: a part is mapped by sectors, under a name that says which") {

@@ -73,10 +73,11 @@ set_property(TEST agent_uring_release APPEND PROPERTY ENVIRONMENT PODS=500) # in
 add_test(NAME vm_machine COMMAND ${CMAKE_SOURCE_DIR}/tests/vm machine)
 add_test(NAME vm_restore COMMAND ${CMAKE_SOURCE_DIR}/tests/vm restore)
 add_test(NAME vm_storage COMMAND ${CMAKE_SOURCE_DIR}/tests/vm storage)
+add_test(NAME vm_confined COMMAND ${CMAKE_SOURCE_DIR}/tests/vm confined)
 add_test(NAME vm_pod COMMAND ${CMAKE_SOURCE_DIR}/tests/vm pod)
 add_test(NAME vm_main_uring COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=uring)
 add_test(NAME vm_main_epoll COMMAND ${CMAKE_SOURCE_DIR}/tests/vm main -io=epoll)
-set_tests_properties(vm_machine vm_restore vm_storage vm_pod vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(vm_machine vm_restore vm_storage vm_confined vm_pod vm_main_uring vm_main_epoll PROPERTIES LABELS vm TIMEOUT 600 RUN_SERIAL ON)
 
 add_test(NAME vm_move COMMAND ${CMAKE_SOURCE_DIR}/tests/vm move)
 set_tests_properties(vm_move PROPERTIES LABELS "vm;migration" TIMEOUT 600 RUN_SERIAL ON SKIP_RETURN_CODE 77)

@@ -2,38 +2,9 @@
 # Disks, layers and directories as a host asks for them, claim by claim, on real devices: SCSI disks (virtio-scsi), memory
 # (virtio-pmem), the kernel's device mapper, and a 9P server on the host's port. Status 1 when a claim does not hold.
 # tests/vm makes the disks, and says in VERITY_ROOT and PMEM_ROOT what the hash trees' roots are.
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
-failed=0
-# claim WHAT COMMAND...
-claim() {
-  what=$1; shift
-  if "$@"; then echo "ok   $what"; else echo "OFF  $what: $(cat /run/said)"; failed=1; fi
-}
-disk() { gcs-host modify "$1" MappedVirtualDisk "{\"MountPath\":\"/run/mounts/scsi/$2\",$3}" >/run/said 2>&1; }
-pmem() { gcs-host modify "$1" VPMemDevice "{\"MountPath\":\"/run/layers/$2\",$3}" >/run/said 2>&1; }
-layers() { gcs-host modify "$1" CombinedLayers "{\"ContainerRootPath\":\"$2\"$3}" >/run/said 2>&1; }
-directory() { gcs-host modify "$1" MappedDirectory "{\"MountPath\":\"/run/mounts/plan9/d\"$2}" >/run/said 2>&1; }
-unplug() { gcs-host modify Remove SCSIDevice "{\"Lun\":$1}" >/run/said 2>&1; }
-fails() { text=$1; shift; ! "$@" && grep -q "$text" /run/said; }
-reads() { [ "$(cat "$2" 2>/dev/null)" = "$1" ]; }
-option() { awk -v at="$1" -v want="$2" '$2 == at && ("," $4 ",") ~ ("," want ",") { found = 1 } END { exit !found }' /proc/mounts; }
-mounts() { grep -c " /run/$1" /proc/mounts; }
-mapped() { ls /sys/block | grep -c '^dm-'; }
-none_left() { [ "$(mounts mounts/scsi)" = 0 ] && [ "$(mapped)" = 0 ] && [ "$(ls /run/mounts/scsi | wc -l)" = 0 ]; }
-rescan() { for scan in /sys/class/scsi_host/host*/scan; do echo "- - -" >"$scan"; done; }
-node() { echo /dev/"$(ls /sys/bus/scsi/devices/0:0:0:"$1"/block)"; }
-lacks() { ! grep -q "$1" "$2"; }
-not() { ! "$@"; }
-soon() {
-  left=400
-  until "$@"; do left=$((left - 1)); [ $left -gt 0 ] || return 1; sleep 0.05; done
-}
-uptime_ms() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
-at=/run/mounts/scsi
+. /claims.sh
 
-gcs-host -transport vsock serve >/run/host.log 2>&1 &
-soon test -S /run/gcs-host/control
-claim "the agent answers" gcs-host uvm true
+host_serves
 
 claim "a disk is mounted" disk Add m0 '"Lun":1,"ReadOnly":true,"Options":["ro","noexec"]'
 claim "its files are there" reads "from the disk" $at/m0/file
@@ -168,8 +139,4 @@ claim "and mounted read-only" directory Add ',"Port":564,"ShareName":"/run/share
 claim "so that nothing is written" not touch /run/mounts/plan9/d/more
 claim "it goes" directory Remove ''
 
-if [ $failed != 0 ]; then
-  tail -n 20 /run/gcs.log /run/diod.log
-  dmesg | grep -i 'device-mapper\|scsi\|integrity\|crypt\|9p' | tail -n 20
-fi
-exit $failed
+ended

@@ -40,7 +40,7 @@ Result<Disk> checked(Disk disk) {
   if (disk.encrypted && disk.filesystem.empty()) return refused("Filesystem", "is to be named for an encrypted disk");
   if (disk.encrypted && disk.read_only)
     return refused("Encrypted", "a disk that is encrypted anew has nothing to read");
-  if (disk.block_device && (disk.encrypted || disk.verity)) return refused("BlockDev", "such a disk is given as it is");
+  if (disk.block_device && disk.encrypted) return refused("BlockDev", "such a disk is given as it is");
   if (disk.verity && !disk.read_only) return refused("VerityInfo", "the disk is not read-only");
   return disk;
 }
@@ -84,12 +84,16 @@ Result<std::string> DiskWork::ensure_filesystem() {
 }
 
 Result<> DiskWork::mount() {
-  if (disk_.block_device) return link_device(node_, disk_.target);
-  if (disk_.verity) return mount_through_verity();
-  return mount_device(mount_of(disk_, node_));
+  if (disk_.verity) return show_through_verity();
+  return show(node_);
 }
 
-Result<> DiskWork::mount_through_verity() {
+Result<> DiskWork::show(const std::string& node) {
+  if (disk_.block_device) return link_device(node, disk_.target);
+  return mount_device(mount_of(disk_, node));
+}
+
+Result<> DiskWork::show_through_verity() {
   const auto settings = complete_verity(node_, *disk_.verity);
   if (!settings) return settings.error();
   const std::string name = verity_name(scsi_part(device_.host, disk_.address), settings->root_digest);
@@ -97,9 +101,9 @@ Result<> DiskWork::mount_through_verity() {
   if (!mapping) return mapping.error();
   const auto node = mapper_->create(*mapping);
   if (!node) return node.error();
-  const auto mounted = mount_device(mount_of(disk_, *node));
-  if (!mounted) discard(mapper_->remove(name), "undoing");
-  return mounted;
+  const auto shown = show(*node);
+  if (!shown) discard(mapper_->remove(name), "undoing");
+  return shown;
 }
 
 Result<> DiskWork::undo() {

@@ -47,7 +47,8 @@ class DiskWork {
 
  private:
   Result<std::string> ensure_filesystem();
-  Result<> mount_through_verity();
+  Result<> show(const std::string& node);
+  Result<> show_through_verity();
 
   const SystemRoots roots_;
   const std::shared_ptr<DeviceMapper> mapper_;

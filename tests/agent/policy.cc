@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "tests/agent/pod_scene.h"
 #include "tests/agent/stage.h"
 #include "tests/support/temp_dir.h"
 
@@ -20,6 +22,9 @@ constexpr host::Streams kSilent{false, false, false};
 
 // {"allow_all": true}
 constexpr const char* kAllowAll = "eyJhbGxvd19hbGwiOiB0cnVlfQ==";
+
+// Of a layer that no request of a confined host has mounted.
+constexpr const char* kUntracked = "is to be a read-only device that this host has mounted";
 
 bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -56,7 +61,7 @@ void run_and_remove(Stage& stage) {
 
 }  // namespace
 
-TEST_CASE("policy: a VM with the stance deny does nothing and says nothing, until its policy has come") {
+TEST_CASE("policy: a VM with the stance deny does nothing that a policy is about, and says nothing, until its policy has come") {
   Stage stage(denying());
   const auto spec = busybox({"true"});
   const json named = {{"ContainerId", spec.id}};
@@ -83,7 +88,10 @@ TEST_CASE("policy: a VM with the stance deny does nothing and says nothing, unti
   CHECK(has(test::get_file(kAgentLog), "security policy set"));
   CHECK(has(modify(stage, "SecurityPolicy", {{"EnforcerType", "open_door"}}), "security policy has already been set"));
   CHECK(stage.loop.run(host::stacks(stage.host)));
-  run_and_remove(stage);
+  const auto process = stage.loop.run(host::execute_in_vm(stage.host, command({"true"}), kSilent));
+  REQUIRE(process);
+  CHECK(stage.loop.run((*process)->wait()));
+  run_and_remove(stage);  // a policy without a text confines nobody
 }
 
 TEST_CASE("policy: an ordinary VM takes one without a text, and its host stays free") {
@@ -98,8 +106,8 @@ TEST_CASE("policy: an ordinary VM takes one without a text, and its host stays f
 
 TEST_CASE("policy: one with a text confines the host to what the shim of a confidential VM asks for") {
   Stage stage;
-  CHECK(modify(stage, "SecurityPolicy", {{"EncodedSecurityPolicy", kAllowAll}}).empty());
   run_and_remove(stage);
+  CHECK(modify(stage, "SecurityPolicy", {{"EncodedSecurityPolicy", kAllowAll}}).empty());
 
   const auto spec = busybox({"true"});
   auto named = spec;
@@ -115,34 +123,69 @@ TEST_CASE("policy: one with a text confines the host to what the shim of a confi
   CHECK(has(modify(stage, "MappedVirtualDisk", {{"MountPath", "/run/d"}, {"Options", {"noexec"}}}), "Options"));
   CHECK(has(modify(stage, "CombinedLayers", {{"ContainerID", spec.id}, {"ContainerRootPath", "/run/r"}}),
             "ContainerRootPath"));
+  CHECK(has(stage.loop.run(host::combine_layers(stage.host, spec)).error().message(), kUntracked));
   CHECK_FALSE(has(stage.agent.mounts(), spec.id));
-  run_and_remove(stage);
 }
 
-TEST_CASE("policy: after an unmount that failed a confined host mounts, creates and deletes nothing more") {
+TEST_CASE("policy: a confined host takes away nothing that it has not mounted since, and that ends nothing") {
   Stage stage;
-  CHECK(modify(stage, "SecurityPolicy", {{"EncodedSecurityPolicy", kAllowAll}}).empty());
   const auto spec = busybox({"sleep", "1000"});
   const auto process = stage.run(spec, kSilent);
+  CHECK(modify(stage, "SecurityPolicy", {{"EncodedSecurityPolicy", kAllowAll}}).empty());
 
-  const std::string busy = "/run/busy";
-  test::put_dir(busy);
-  REQUIRE(::mount("tmpfs", busy.c_str(), "tmpfs", 0, nullptr) == 0);
-  {
-    const auto open = io::open_file(busy + "/file", O_RDWR | O_CREAT, 0600);
-    REQUIRE(open);
-    CHECK(has(modify(stage, "MappedDirectory", {{"MountPath", busy}}, "Remove"), "busy"));
+  const std::string foreign = "/run/foreign";
+  test::put_dir(foreign);
+  REQUIRE(::mount("tmpfs", foreign.c_str(), "tmpfs", 0, nullptr) == 0);
+  for (const char* resource : {"MappedVirtualDisk", "MappedDirectory", "VPMemDevice"}) {
+    CHECK(has(modify(stage, resource, {{"MountPath", foreign}}, "Remove"), "mounted nothing there"));
   }
-  CHECK(has(modify(stage, "MappedDirectory", {{"MountPath", busy}}, "Remove"), "an unmount has failed"));
-  const auto other = busybox({"true"});
-  CHECK(has(stage.loop.run(host::combine_layers(stage.host, other)).error().message(), "an unmount has failed"));
-  CHECK(has(stage.loop.run(host::create_container(stage.host, other)).error().message(), "an unmount has failed"));
-  CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));  // what is there can still be ended
+  CHECK(has(stage.agent.mounts(), foreign));
+  for (const std::string& root : {spec.rootfs(), "/run//gcs/c/./" + spec.id + "/rootfs/"}) {
+    CHECK(has(modify(stage, "CombinedLayers", {{"ContainerRootPath", root}}, "Remove"),
+              "in use by a container that runs"));
+  }
+  CHECK(has(stage.loop.run(host::combine_layers(stage.host, spec)).error().message(), "in use by a container"));
+  CHECK(has(stage.refusal(Message::delete_container_state, {{"ContainerId", spec.id}}), spec.id));
+
+  CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));
   CHECK(stage.loop.run(stage.host.exited(spec.id)));
-  CHECK(has(stage.refusal(Message::delete_container_state, {{"ContainerId", spec.id}}), "an unmount has failed"));
-  CHECK(has(test::get_file(kAgentLog), "an unmount has failed"));
-  ::umount2(busy.c_str(), MNT_DETACH);
+  CHECK(has(stage.loop.run(host::separate_layers(stage.host, spec)).error().message(), "mounted nothing there"));
+  ::umount2(foreign.c_str(), MNT_DETACH);
   ::umount2(spec.rootfs().c_str(), MNT_DETACH);
+  CHECK(stage.refusal(Message::delete_container_state, {{"ContainerId", spec.id}}).empty());
+}
+
+TEST_CASE("policy: a container is shown what there is of its VM's security, until it fails or is deleted") {
+  Stage stage;
+  CHECK(modify(stage, "SecurityPolicy",
+               {{"EncodedUVMReference", "cmVmZXJlbmNl"}, {"EncodedUVMHashEnvelopeReference", "ZW52ZWxvcGU="}})
+            .empty());
+  const std::string shown = "cd $UVM_SECURITY_CONTEXT_DIR; for f in *; do echo $f $(cat $f); done";
+  auto spec = busybox({"sh", "-c", shown});
+  spec.annotations = {{"io.microsoft.virtualmachine.wcow.amd-certificate", "Y2VydA=="}};
+  const auto process = stage.run(spec, {false, true, false});
+  CHECK(output_of(stage, *process) ==
+        "host-amd-cert-base64 Y2VydA==\n"
+        "reference-info-base64 cmVmZXJlbmNl\n"
+        "transparent-reference-info-base64 ZW52ZWxvcGU=\n");
+  stage.remove(spec);
+
+  // A scratch that outlives the bundle, so that what a creation has left there could be seen.
+  const auto broken = busybox({"true"});
+  const std::string scratch = "/run/scratch/" + broken.id;
+  CHECK(modify(stage, "CombinedLayers",
+               {{"ContainerRootPath", broken.rootfs()},
+                {"Layers", {{{"Path", broken.layers.front()}}}},
+                {"ScratchPath", scratch}})
+            .empty());
+  CHECK_FALSE(create(stage, broken, [](json& config) {
+                config["OciSpecification"]["linux"]["sysctl"] = {{"net.no.such.thing", "1"}};
+              }).empty());
+  CHECK(std::filesystem::exists(scratch + "/upper"));
+  for (const auto& entry : std::filesystem::directory_iterator(scratch + "/upper")) {
+    CHECK_FALSE(has(entry.path().string(), "security-context-"));
+  }
+  CHECK(modify(stage, "CombinedLayers", {{"ContainerRootPath", broken.rootfs()}}, "Remove").empty());
 }
 
 }  // namespace gcs::testing
