@@ -12,10 +12,13 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-/// The entries of a comma-separated list without the blanks around them; empty ones are nobody's.
+constexpr size_t kMaxEntries = 1024;
+
+/// The entries of a comma-separated list without the blanks around them; empty ones are nobody's. Of more than
+/// kMaxEntries the rest is left: whoever gets as many refuses them, and a request of 16 MiB would make millions.
 std::vector<std::string> split(std::string_view list) {
   std::vector<std::string> entries;
-  while (!list.empty()) {
+  while (!list.empty() && entries.size() < kMaxEntries) {
     const size_t comma = std::min(list.find(','), list.size());
     std::string_view entry = list.substr(0, comma);
     list.remove_prefix(std::min(comma + 1, list.size()));

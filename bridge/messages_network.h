@@ -23,7 +23,7 @@ struct NetworkAdapter {
 
   std::string namespace_id;
   std::string id;
-  std::vector<std::string> search_domains;  ///< DNSSuffix, split and trimmed
+  std::vector<std::string> search_domains;  ///< DNSSuffix, split and trimmed; no more than 1024 of them
   std::vector<std::string> dns_servers;     ///< DNSServerList, the same
   uint16_t encap_overhead = 0;
   bool vpci_assigned = false;

@@ -20,7 +20,8 @@ int32_t hresult_of(Errc code) {
     case Errc::invalid_argument: return signed_hresult(0x80070057);
     case Errc::malformed: return signed_hresult(0xc037010d);
     case Errc::container_not_found: return signed_hresult(0xc037010e);
-    case Errc::process_not_found: return signed_hresult(0x80070490);
+    case Errc::process_not_found:
+    case Errc::namespace_not_found: return signed_hresult(0x80070490);
     case Errc::already_exists: return signed_hresult(0xc037010f);
     case Errc::already_stopped: return signed_hresult(0xc0370110);
     case Errc::wrong_state: return signed_hresult(0x80370105);

@@ -87,10 +87,32 @@ io::Task<Payload> remove(HandlerContext& context, Body body) {
   const auto allowed = check_removal(context, request->container_id);
   if (!allowed) co_return allowed.error();
   const auto done = co_await context.registry.remove(request->container_id);
-  if (!context.registry.find(request->container_id)) context.exchange.outbox.forget(request->container_id);
+  if (!context.registry.contains(request->container_id)) context.exchange.outbox.forget(request->container_id);
   if (!done) co_return done.error();
   context.mounts.end_bundle(confined_bundle(request->container_id));
   co_return bridge::encode_success(request->activity_id);
+}
+
+/// A list of a million is no more work than one of each.
+struct Wanted {
+  bool process_list = false;
+  bool statistics = false;
+  size_t unknown = 0;
+  std::string first_unknown;
+};
+
+Wanted wanted(const std::vector<std::string>& types) {
+  Wanted all;
+  for (const std::string& type : types) {
+    if (type == "ProcessList") {
+      all.process_list = true;
+    } else if (type == "Statistics") {
+      all.statistics = true;
+    } else if (++all.unknown == 1) {
+      all.first_unknown = type.substr(0, 64);
+    }
+  }
+  return all;
 }
 
 io::Task<Payload> get_properties(HandlerContext& context, Body body) {
@@ -101,19 +123,21 @@ io::Task<Payload> get_properties(HandlerContext& context, Body body) {
   }
   const auto container = context.registry.find(request->base.container_id);
   if (!container) co_return container.error();
+  const Wanted types = wanted(request->types);
+  if (types.unknown > 0) {
+    log::warn("unknown property type",
+              {{"cid", request->base.container_id}, {"type", types.first_unknown}, {"count", types.unknown}});
+  }
   bridge::Properties properties;
-  for (const std::string& type : request->types) {
-    if (type == "ProcessList") {
-      auto pids = co_await (*container)->pids();
-      if (!pids) co_return pids.error();
-      properties.process_ids = std::move(*pids);
-    } else if (type == "Statistics") {
-      const auto stats = co_await (*container)->stats();
-      if (!stats) co_return stats.error();
-      properties.metrics = runtime::metrics_text(*stats);
-    } else {
-      log::warn("unknown property type", {{"cid", request->base.container_id}, {"type", type}});
-    }
+  if (types.process_list) {
+    auto pids = co_await (*container)->pids();
+    if (!pids) co_return pids.error();
+    properties.process_ids = std::move(*pids);
+  }
+  if (types.statistics) {
+    const auto stats = co_await (*container)->stats();
+    if (!stats) co_return stats.error();
+    properties.metrics = runtime::metrics_text(*stats);
   }
   co_return bridge::encode_properties(request->base.activity_id, properties);
 }

@@ -1,5 +1,7 @@
 #include "runtime/assigned_devices.h"
 
+#include <set>
+
 #include "runtime/spec_json.h"
 #include "runtime/vpci_device.h"
 #include "stdio/io/log.h"
@@ -28,16 +30,23 @@ Result<Found> look_for(const std::string& guid, const DevicePaths& paths) {
   return found;
 }
 
-/// The ids of the document's devices, GPUs aside.
+/// The ids of the document's devices, GPUs aside, each once.
 std::vector<std::string> assigned_ids(const Json& spec) {
   std::vector<std::string> ids;
+  std::set<std::string> seen;
+  std::string unknown;
+  size_t unknown_count = 0;
   for (const Json& device : member(member(spec, "windows"), "devices")) {
     const std::string type = string_member(device, "idType");
     if (type == "vpci" || type == "vpci-instance-id") {
-      ids.push_back(string_member(device, "id"));
-    } else if (type != "gpu") {
-      log::warn("assigned device of an unknown type", {{"type", type.substr(0, 64)}});
+      std::string id = string_member(device, "id");
+      if (seen.insert(id).second) ids.push_back(std::move(id));
+    } else if (type != "gpu" && ++unknown_count == 1) {
+      unknown = type.substr(0, 64);
     }
+  }
+  if (unknown_count > 0) {
+    log::warn("assigned device of an unknown type", {{"type", unknown}, {"count", unknown_count}});
   }
   return ids;
 }

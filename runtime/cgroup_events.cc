@@ -54,80 +54,101 @@ Result<MemoryEvents> MemoryEvents::above(const Cgroups& cgroups, const std::stri
   const auto dir = memory_directory(cgroups, path);
   if (!dir) return dir.error();
   MemoryEvents events(*dir, cgroups.version());
-  events.threshold_ = bytes;
-  Result<> made;
-  if (cgroups.version() == Cgroups::Version::v1) {
-    made = events.register_v1("memory.usage_in_bytes", " " + std::to_string(bytes));
-  } else {
-    made = events.watch_v2("high");
-    events.spent_ = true;
-    if (made) made = events.rearm();
-  }
+  events.subject_.threshold = bytes;
+  const auto made = cgroups.version() == Cgroups::Version::v1
+                        ? events.register_v1("memory.usage_in_bytes", " " + std::to_string(bytes))
+                        : events.watch_v2("high");
   if (!made) return made.error().within("watch the memory of " + path);
+  if (!events.subject_.has_high()) return events;
+  const auto set = set_high(events.subject_);
+  if (!set) return set.error().within("watch the memory of " + path);
+  events.spent_ = !*set;
   return events;
 }
 
 Result<> MemoryEvents::register_v1(const std::string& file, const std::string& argument) {
   fd_ = io::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!fd_) return sys_error("eventfd");
-  auto subject = io::open_file(dir_ + "/" + file, O_RDONLY);
-  if (!subject) return subject.error();
-  subject_ = std::move(*subject);
-  const std::string line = std::to_string(fd_.get()) + " " + std::to_string(subject_.get()) + argument;
-  return io::write_file(dir_ + "/cgroup.event_control", line);
+  auto opened = io::open_file(subject_.dir + "/" + file, O_RDONLY);
+  if (!opened) return opened.error();
+  file_ = std::move(*opened);
+  const std::string line = std::to_string(fd_.get()) + " " + std::to_string(file_.get()) + argument;
+  return io::write_file(subject_.dir + "/cgroup.event_control", line);
 }
 
 Result<> MemoryEvents::watch_v2(const char* counter) {
-  counter_ = counter;
+  subject_.counter = counter;
   fd_ = io::Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!fd_) return sys_error("inotify");
-  const std::string file = dir_ + "/memory.events";
+  const std::string file = subject_.dir + "/memory.events";
   if (::inotify_add_watch(fd_.get(), file.c_str(), IN_MODIFY) < 0) return sys_error("watch " + file);
   const auto text = io::read_file(file);  // after the watch began, so that none is missed
   if (!text) return text.error();
-  seen_ = counter_in(*text, counter_);
+  subject_.seen = counter_in(*text, subject_.counter);
   return {};
 }
 
-io::Task<Result<uint64_t>> MemoryEvents::next(io::Engine& engine) {
+io::Task<Result<uint64_t>> MemoryEvents::next(io::Engine& engine, io::Offload& offload) {
   for (;;) {
     const auto ready = co_await engine.poll(fd_.get(), POLLIN);
     if (!ready) co_return ready.error();
-    const auto count = take();
-    if (!count || *count > 0) co_return count;
+    std::array<char, 4096> buffer;
+    const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());  // of our own queue: it never blocks
+    if (n < 0 && errno != EAGAIN && errno != EINTR) co_return sys_error("read memory events");
+    uint64_t told = 0;  // version 1: an eventfd's
+    if (n == sizeof told) std::copy_n(buffer.data(), sizeof told, reinterpret_cast<char*>(&told));
+    std::function<Result<News>()> job = [subject = subject_, told] { return look(subject, told); };
+    const auto news = co_await offload.call<News>(std::move(job));
+    if (news) {
+      subject_.seen = news->seen;
+      if (news->count == 0) continue;  // news of something else
+      spent_ = subject_.has_high();
+      co_return news->count;
+    }
+    const Errc code = news.error().code();
+    if (code != Errc::timed_out && code != Errc::exhausted) co_return news.error();
+    spent_ = subject_.has_high();  // it may have been lifted all the same
+    co_return uint64_t{0};
   }
 }
 
-/// 0 for news of something else.
-Result<uint64_t> MemoryEvents::take() {
-  std::array<char, 4096> buffer;
-  const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
-  if (n < 0 && errno != EAGAIN && errno != EINTR) return sys_error("read memory events");
-  if (::access((dir_ + "/cgroup.procs").c_str(), F_OK) != 0) return Error(Errc::not_found, dir_ + " is gone");
-  if (version_ == Cgroups::Version::v1) {
-    uint64_t count = 0;
-    if (n == sizeof count) std::copy_n(buffer.data(), sizeof count, reinterpret_cast<char*>(&count));
-    // It tells of crossings in both directions.
-    if (threshold_ && number_in(dir_ + "/memory.usage_in_bytes") < *threshold_) return uint64_t{0};
-    return count;
+/// What has happened since the last time. A crossed threshold is lifted.
+Result<MemoryEvents::News> MemoryEvents::look(const Subject& subject, uint64_t told) {
+  if (::access((subject.dir + "/cgroup.procs").c_str(), F_OK) != 0) {
+    return Error(Errc::not_found, subject.dir + " is gone");
   }
-  const auto text = io::read_file(dir_ + "/memory.events");
+  News news;
+  if (subject.version == Cgroups::Version::v1) {
+    // A threshold tells of crossings in both directions.
+    const bool below = subject.threshold && number_in(subject.dir + "/memory.usage_in_bytes") < *subject.threshold;
+    if (!below) news.count = told;
+    return news;
+  }
+  const auto text = io::read_file(subject.dir + "/memory.events");
   if (!text) return text.error();
-  const uint64_t now = counter_in(*text, counter_);
-  const uint64_t count = now > seen_ ? now - seen_ : 0;
-  seen_ = now;
-  if (count == 0 || !threshold_) return count;
-  const auto lifted = io::write_file(dir_ + "/memory.high", "max");
+  news.seen = counter_in(*text, subject.counter);
+  news.count = news.seen > subject.seen ? news.seen - subject.seen : 0;
+  if (news.count == 0 || !subject.threshold) return news;
+  const auto lifted = io::write_file(subject.dir + "/memory.high", "max");
   if (!lifted) return lifted.error();
-  spent_ = true;
-  return count;
+  return news;
 }
 
-Result<> MemoryEvents::rearm() {
-  if (!spent_ || number_in(dir_ + "/memory.current") >= *threshold_) return {};
-  const auto set = io::write_file(dir_ + "/memory.high", std::to_string(*threshold_));
-  if (set) spent_ = false;
-  return set;
+/// False where the usage is above the threshold.
+Result<bool> MemoryEvents::set_high(const Subject& subject) {
+  if (number_in(subject.dir + "/memory.current") >= *subject.threshold) return false;
+  const auto set = io::write_file(subject.dir + "/memory.high", std::to_string(*subject.threshold));
+  if (!set) return set.error();
+  return true;
+}
+
+io::Task<Result<>> MemoryEvents::rearm(io::Offload& offload) {
+  if (!spent_) co_return Result<>();
+  std::function<Result<bool>()> job = [subject = subject_] { return set_high(subject); };
+  const auto set = co_await offload.call<bool>(std::move(job));
+  if (!set) co_return set.error();
+  spent_ = !*set;
+  co_return Result<>();
 }
 
 }  // namespace gcs::runtime

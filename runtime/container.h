@@ -116,6 +116,7 @@ class Container : public std::enable_shared_from_this<Container> {
   PodPtr pod_;  // null without a pod
   bool holds_volumes_ = false;
   bool has_files_ = false;
+  std::string expected_network_;  // the namespace whose record Create has made, if it did
   bool has_network_ = false;
   io::TaskGroup::TaskId memory_watch_ = 0;
   ContainerTraits traits_;

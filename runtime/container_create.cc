@@ -98,13 +98,18 @@ Result<> Container::enter_pod() {
 Result<> Container::find_network() {
   if (placement_.kind == ContainerKind::workload) return {};
   const std::string ns = network_namespace_of(*config_.spec);
+  if (ns.size() > network::Namespaces::kMaxIdLength) {
+    return Error(Errc::invalid_argument, "OciSpecification.windows.network.networkNamespace: too long");
+  }
   const bool sandbox = placement_.kind == ContainerKind::sandbox;
   if (!sandbox || skips_networking(*config_.spec) || placement_.in_virtual_pod) {
     if (!ns.empty()) context_.networks.ensure(ns);
+    expected_network_ = ns;
     return {};
   }
   if (!ns.empty() && context_.networks.knows(ns)) return {};
-  return Error(Errc::not_found, "the sandbox's network namespace \"" + ns.substr(0, 64) + "\" does not exist");
+  return Error(Errc::namespace_not_found,
+               "the sandbox's network namespace \"" + ns.substr(0, 64) + "\" does not exist");
 }
 
 io::Task<Result<>> Container::prepare() {
@@ -192,7 +197,8 @@ io::Task<Result<>> Container::attach_network() {
 }
 
 io::Task<> Container::undo_create() {
-  if (has_network_) co_await context_.networks.detach(traits_.network_namespace, init_->pid());
+  // Others' adapters, and another container's pod, stay in it.
+  if (!expected_network_.empty()) co_await context_.networks.detach(expected_network_, 0);
   const auto released = co_await release_held();
   if (!released) report_undone(id(), released.error());
   if (has_files_) discard(co_await context_.oci.remove(id(), true), "the runtime may have made nothing");

@@ -30,6 +30,7 @@ Result<> check_id(std::string_view field, std::string_view id) {
 }
 
 Result<> check_container_id(std::string_view id) {
+  if (id == kUvmId) return Error(Errc::invalid_argument, "ContainerId: is the VM's");
   return check_id("ContainerId", id);
 }
 

@@ -13,15 +13,18 @@ using Entry = CgroupStats::MemoryEntry;
 
 /// The words and fields of the Go GCS (behaviour.md 3), but for the time of its start, and three more: whose cgroup it
 /// is, what the event was, and the kills.
-void report(const Cgroups& cgroups, const WatchedMemory& watched, uint64_t count) {
-  const auto stats = read_cgroup_stats(cgroups, watched.cgroup);
+io::Task<> report(MemoryWatchContext context, const WatchedMemory& watched, uint64_t count) {
+  std::function<Result<CgroupStats>()> read = [cgroups = context.cgroups, path = watched.cgroup] {
+    return read_cgroup_stats(cgroups, path);
+  };
+  const auto stats = co_await context.offload.call<CgroupStats>(std::move(read));
   const auto memory = stats && stats->memory ? *stats->memory : CgroupStats::Memory();
   const Entry usage = memory.usage.value_or(Entry());
   const Entry swap = memory.swap.value_or(Entry());
   const Entry kernel = memory.kernel.value_or(Entry());
   const uint64_t oom_kill = stats && stats->oom ? stats->oom->oom_kill : 0;
   const uint64_t threshold = watched.threshold.value_or(usage.limit);
-  const char* version = cgroups.version() == Cgroups::Version::v1 ? "v1" : "v2";
+  const char* version = context.cgroups.version() == Cgroups::Version::v1 ? "v1" : "v2";
   log::warn("memory usage for cgroup exceeded threshold", {{"cgroup", watched.cgroup},
                                                            {"cid", watched.container_id},
                                                            {"event", watched.threshold ? "threshold" : "oom"},
@@ -61,14 +64,14 @@ io::Task<> report_memory(MemoryWatchContext context, WatchedMemory watched, Memo
   const auto executor = context.engine.executor();
   uint64_t count = 0;
   for (;;) {
-    const auto more = co_await events.next(context.engine);
+    const auto more = co_await events.next(context.engine, context.offload);
     if (!more) co_return;
     count += *more;
-    report(context.cgroups, watched, count);
+    if (*more > 0) co_await report(context, watched, count);
     co_await io::sleep_until(executor, context.clock, context.clock.now() + kPause);
     while (events.is_spent()) {
       co_await io::sleep_until(executor, context.clock, context.clock.now() + kRearmPause);
-      discard(events.rearm(), "it is tried again");
+      discard(co_await events.rearm(context.offload), "it is tried again");
     }
   }
 }

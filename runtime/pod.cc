@@ -35,13 +35,13 @@ Result<> furnish_now(const Cgroups& cgroups, const Pod& pod, const std::vector<B
   // An empty one is left over from an agent that was killed.
   const auto cleared = cgroups.remove(pod.cgroup());
   if (!cleared) return Error(Errc::already_exists, "the cgroup " + pod.cgroup() + " exists already, and is in use");
-  const auto made = make_pod_files(pod.paths, files);
+  Undo undo;
+  const auto made = make_pod_files(pod.paths, files, undo);
   if (!made) return made;
+  undo.add([&] { discard(remove_cgroup(cgroups, pod.cgroup()), "undoing"); });
   auto grouped = cgroups.create(pod.cgroup());
   if (grouped) grouped = apply_limits(cgroups, pod.cgroup(), limits);
-  if (grouped) return grouped;
-  discard(remove_cgroup(cgroups, pod.cgroup()), "undoing");
-  discard(remove_pod_files(pod.paths), "undoing");
+  if (grouped) undo.keep();
   return grouped;
 }
 

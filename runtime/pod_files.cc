@@ -6,7 +6,6 @@
 
 #include "runtime/mount_table.h"
 #include "runtime/safe_path.h"
-#include "runtime/undo.h"
 #include "stdio/io/fd.h"
 
 namespace gcs::runtime {
@@ -78,8 +77,7 @@ std::string pod_root(const std::string& bundle_path, const std::string& pod_id, 
   return (parent == "/" ? "" : parent) + "/virtual-pods/" + pod_id;
 }
 
-Result<> make_pod_files(const PodPaths& paths, const std::vector<BundleFile>& files) {
-  Undo undo;
+Result<> make_pod_files(const PodPaths& paths, const std::vector<BundleFile>& files, Undo& undo) {
   std::vector<std::string> made;
   const auto root = make_dirs(paths.root, 0755, &made);
   for (const std::string& dir : made) undo.add([dir] { ::rmdir(dir.c_str()); });
@@ -88,7 +86,6 @@ Result<> make_pod_files(const PodPaths& paths, const std::vector<BundleFile>& fi
   if (!written) return written.error().within("write the pod's files");
   const auto parts = make_parts(paths, undo);
   if (!parts) return parts.error().within("make the pod's directories");
-  undo.keep();
   return {};
 }
 

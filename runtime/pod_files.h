@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "runtime/bundle.h"
+#include "runtime/undo.h"
 
 /// What the containers of a pod share, as files: below the pod's root, which is its sandbox's bundle, or a directory of
 /// its own for a virtual pod (behaviour.md 4). Blocking: call these from a helper thread.
@@ -24,8 +25,8 @@ struct PodPaths {
 std::string pod_root(const std::string& bundle_path, const std::string& pod_id, bool is_virtual);
 
 /// Makes the root (0755, with its parents) where it is missing, writes `files` into it, and makes and mounts its parts:
-/// what is mounted in them later appears in containers too. Whatever fails is undone.
-Result<> make_pod_files(const PodPaths& paths, const std::vector<BundleFile>& files);
+/// what is mounted in them later appears in containers too. All of it is in `undo`, for the caller to keep.
+Result<> make_pod_files(const PodPaths& paths, const std::vector<BundleFile>& files, Undo& undo);
 
 /// Unmounts all in the parts and removes them; what is not there is success. A mount in use is taken out of sight and
 /// ends with its last user. Goes on after an error, and reports the first.

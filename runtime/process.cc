@@ -26,7 +26,7 @@ io::Task<> Process::run(std::function<io::Task<>()> on_exit) {
     log::debug("process exited",
                {{"process", name_}, {"pid", pid()}, {"code", status.code}, {"signal", status.signal}});
     if (on_exit) co_await on_exit();
-    if (streams_ != nullptr) co_await streams_->drained();
+    if (const auto streams = streams_) co_await streams->drained();
     exit_code_ = code_of(status);
   } catch (...) {
     ended = std::current_exception();
@@ -41,7 +41,7 @@ io::Task<> Process::run(std::function<io::Task<>()> on_exit) {
 }
 
 io::Task<> Process::end_streams() {
-  if (streams_ != nullptr) co_await streams_->stop();
+  if (const auto streams = streams_) co_await streams->stop();
 }
 
 /// A VM process that died by a signal has no code of its own for hosts (wire.md 7.6).

@@ -40,7 +40,8 @@ class Process {
   /// kill(2); `process_not_found` once the process has been collected.
   Result<> signal(int signal) const { return child_->kill(signal); }
 
-  /// Gives up the streams, whatever they still hold: for a container that is deleted.
+  /// Gives up the streams, whatever they still hold: for a container that is deleted. At any time, also while run()
+  /// ends them.
   io::Task<> end_streams();
 
   /// The signal that it died of, 0 before and for an exit of its own.
@@ -55,7 +56,7 @@ class Process {
   ProcessKind kind_;
   std::string name_;
   ChildPtr child_;
-  std::unique_ptr<stdio::StreamSet> streams_;
+  std::shared_ptr<stdio::StreamSet> streams_;  // whoever awaits something of it holds it, too
   std::optional<uint32_t> exit_code_;
   int exit_signal_ = 0;
   io::Condition exited_;

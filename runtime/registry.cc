@@ -6,8 +6,6 @@
 namespace gcs::runtime {
 namespace {
 
-constexpr std::string_view kUvmId = "00000000-0000-0000-0000-000000000000";
-
 Error no_container(const std::string& id) {
   return Error(Errc::container_not_found, "there is no container \"" + id.substr(0, 128) + "\"");
 }

@@ -26,6 +26,9 @@ class Registry {
   /// `container_not_found`, or `wrong_state` while its creation is still running.
   Result<ContainerPtr> find(const std::string& id) const;
 
+  /// The id is in use, if only by one whose creation is still running.
+  bool contains(const std::string& id) const { return containers_.contains(id); }
+
   /// Frees all that is kept of a container that has stopped, its id included.
   io::Task<Result<>> remove(std::string id);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -50,10 +51,23 @@ bool is_page_size(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// Of two containers that want the same volume at once the later one would hide the other's. Held until it is closed;
+/// it is on a directory that no container has.
+Result<io::Fd> lock(const std::string& root) {
+  auto dir = io::open_file(root, O_RDONLY | O_DIRECTORY);
+  if (!dir) return dir;
+  while (::flock(dir->get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return sys_error("lock " + root);
+  }
+  return dir;
+}
+
 Result<io::Fd> hugepages_volume(const std::string& root, const std::string& path) {
   const std::string size = path.substr(1, path.find('/', 1) - 1);
   if (!is_page_size(size))
     return Error(Errc::invalid_argument, "source: \"" + size.substr(0, 64) + "\" is no page size");
+  const auto turn = lock(root);
+  if (!turn) return turn.error();
   auto dir = volume(root, path);
   if (!dir || is_hugetlbfs(*dir)) return dir;
   const std::string options = "pagesize=" + size;

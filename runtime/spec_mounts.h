@@ -12,7 +12,7 @@ namespace gcs::runtime {
 ///
 ///     sandbox://X           X among the pod's volumes, a directory (0777) made where there is nothing
 ///     sandbox-tmp://X       the same among its volumes in memory
-///     hugepages://2M/X      the same, with a hugetlbfs of that page size mounted on it
+///     hugepages://2M/X      the same, with a hugetlbfs of that page size mounted on it, once for all who ask
 ///     uvm://P               P of the VM, which must be there
 ///     blockdev://D          as a destination: D, and the device behind the source is allowed, read-only with "ro"
 ///

@@ -12,7 +12,27 @@ namespace {
 // A program whose device does not answer is given up then.
 constexpr std::chrono::seconds kExecLimit{10};
 
+/// exec(2) would see half of such a string.
+Result<> refuse_nul(const char* field, const std::vector<std::string>& strings) {
+  for (const std::string& one : strings) {
+    if (one.find('\0') != std::string::npos) {
+      return Error(Errc::invalid_argument, std::string(field) + ": a string holds a NUL");
+    }
+  }
+  return {};
+}
+
+Result<> check_strings(const UvmCommand& asked) {
+  const auto args = refuse_nul("CommandArgs", asked.args);
+  if (!args) return args;
+  const auto environment = refuse_nul("Environment", asked.environment);
+  if (!environment) return environment;
+  return refuse_nul("WorkingDirectory", {asked.working_directory});
+}
+
 Result<Command> command_of(UvmCommand& asked) {
+  const auto checked = check_strings(asked);
+  if (!checked) return checked.error();
   Command command;
   command.argv = std::move(asked.args);
   if (command.argv.empty()) {

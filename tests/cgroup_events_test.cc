@@ -1,15 +1,22 @@
 #include "runtime/cgroup_events.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 
+#include "runtime/memory_watch.h"
 #include "runtime/pods_memory.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/loop.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace gcs::testing {
@@ -24,6 +31,7 @@ struct FakeV2 {
   TempDir dir;
   Cgroups cgroups{dir.path(), Version::v2};
   Loop loop;
+  io::Offload offload{loop.executor(), loop.clock()};
 
   FakeV2() {
     put_file(dir / "c/cgroup.procs", "");
@@ -33,6 +41,31 @@ struct FakeV2 {
   }
 
   void say(const std::string& events) { REQUIRE(io::write_file(dir / "c/memory.events", events)); }
+
+  /// Whoever opens it from now on waits for somebody at its other end.
+  void make_slow(const std::string& file) {
+    std::filesystem::remove(dir / file);
+    REQUIRE(::mkfifo((dir / file).c_str(), 0600) == 0);
+  }
+
+  /// The loop runs while a helper thread waits.
+  void see_helper_wait() {
+    const auto waits = [](const std::string& task) { return task.ends_with(": offload"); };
+    loop.run_until([&] { return std::ranges::any_of(io::live_tasks(), waits); });
+  }
+
+  /// Lets those who wait for the file go on: it takes all, and has nothing.
+  void answer(const std::string& file, int flags) {
+    io::Fd end;
+    const auto opened = [&] {
+      end = io::Fd(::open((dir / file).c_str(), flags | O_NONBLOCK | O_CLOEXEC));
+      return static_cast<bool>(end);  // to write: once somebody reads
+    };
+    loop.look_until(opened);
+    ends.push_back(std::move(end));
+  }
+
+  std::vector<io::Fd> ends;
 };
 
 /// Uses up memory in `cgroup` until it is killed, or has `bytes`; then waits to be killed.
@@ -53,6 +86,7 @@ struct RealCgroup {
   std::string path = "/gcs-test-events-" + std::to_string(::getpid());
   pid_t child = 0;
   Loop loop;
+  io::Offload offload{loop.executor(), loop.clock()};
 
   bool has_memory() const { return exists(cgroups.directory("memory", "") + "/cgroup.procs"); }
   ~RealCgroup() {
@@ -80,7 +114,7 @@ TEST_CASE("memory events: on version 2 kills are counted from the watch's begin,
   FakeV2 fake;
   auto events = MemoryEvents::oom(fake.cgroups, "/c");
   REQUIRE_MESSAGE(events, events.error().message());
-  auto next = fake.loop.start(events->next(fake.loop.engine()));
+  auto next = fake.loop.start(events->next(fake.loop.engine(), fake.offload));
   fake.say("high 7\noom_kill 3\n");
   fake.loop.settle();
   CHECK_FALSE(next.done());
@@ -96,16 +130,41 @@ TEST_CASE("memory events: on version 2 a crossed threshold is lifted at once, an
   CHECK(get_file(fake.dir / "c/memory.high").starts_with("500"));
   CHECK_FALSE(events->is_spent());
   fake.say("high 1\n");
-  CHECK(*fake.loop.run(events->next(fake.loop.engine())) == 1);
+  CHECK(*fake.loop.run(events->next(fake.loop.engine(), fake.offload)) == 1);
   CHECK(get_file(fake.dir / "c/memory.high").starts_with("max"));
   CHECK(events->is_spent());
   put_file(fake.dir / "c/memory.current", "500\n");
-  REQUIRE(events->rearm());
+  REQUIRE(fake.loop.run(events->rearm(fake.offload)));
   CHECK(events->is_spent());
   put_file(fake.dir / "c/memory.current", "499\n");
-  REQUIRE(events->rearm());
+  REQUIRE(fake.loop.run(events->rearm(fake.offload)));
   CHECK_FALSE(events->is_spent());
   CHECK(get_file(fake.dir / "c/memory.high").starts_with("500"));
+}
+
+TEST_CASE("memory watch: while the kernel is slow with a cgroup's files, the loop goes on") {
+  FakeV2 fake;
+  const CapturedLog log;
+  ManualClock clock;
+  auto events = MemoryEvents::above(fake.cgroups, "/c", 500);
+  REQUIRE_MESSAGE(events, events.error().message());
+  fake.make_slow("c/memory.high");
+  fake.make_slow("c/memory.stat");
+  MemoryWatchContext context{fake.loop.engine(), clock, fake.offload, fake.cgroups};
+  fake.loop.group().spawn("watch", report_memory(context, {"/c", "", 500}, std::move(*events)));
+  fake.say("high 1\n");
+  fake.see_helper_wait();  // to lift the threshold
+  fake.answer("c/memory.high", O_RDONLY);
+  fake.see_helper_wait();  // for the figures of the report
+  CHECK_FALSE(log.has("exceeded threshold"));
+  fake.answer("c/memory.stat", O_WRONLY);
+  fake.ends.clear();
+  fake.loop.run_until([&] { return log.has("exceeded threshold"); });
+  clock.advance(std::chrono::seconds(1));
+  fake.loop.settle();
+  clock.advance(std::chrono::seconds(60));
+  fake.see_helper_wait();  // to set the threshold again
+  fake.answer("c/memory.high", O_RDONLY);
 }
 
 TEST_CASE("memory events: without a memory controller there are none") {
@@ -127,7 +186,7 @@ TEST_CASE("memory events: on this machine a process beyond the limit is told of"
   auto events = MemoryEvents::oom(real.cgroups, real.path);
   REQUIRE_MESSAGE(events, events.error().message());
   real.child = eat(real.cgroups, real.path, 64 * kMiB);
-  const auto count = real.loop.run(events->next(real.loop.engine()));
+  const auto count = real.loop.run(events->next(real.loop.engine(), real.offload));
   REQUIRE_MESSAGE(count, count.error().message());
   CHECK(*count >= 1);
 }
@@ -142,7 +201,7 @@ TEST_CASE("memory events: on this machine a crossed threshold is told of") {
   auto events = MemoryEvents::above(real.cgroups, real.path, 8 * kMiB);
   REQUIRE_MESSAGE(events, events.error().message());
   real.child = eat(real.cgroups, real.path, 16 * kMiB);
-  const auto count = real.loop.run(events->next(real.loop.engine()));
+  const auto count = real.loop.run(events->next(real.loop.engine(), real.offload));
   REQUIRE_MESSAGE(count, count.error().message());
   CHECK(*count >= 1);
 }

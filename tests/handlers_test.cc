@@ -1,12 +1,15 @@
-// Handlers over a runtime that has nothing to run: what they answer before they reach it.
+// Handlers over a runtime that has nothing to run: what they answer before they reach it, and after it fails.
 
 #include "gcs/handlers.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "stdio/io/log.h"
 #include "tests/support/loop.h"
+#include "tests/support/temp_dir.h"
 
 namespace gcs::testing {
 namespace {
@@ -21,24 +24,42 @@ class NoHost final : public io::Dialer {
   }
 };
 
+/// It fails at once, or creates nothing for a while first.
 class NoRuntime final : public runtime::OciRuntime {
  public:
+  explicit NoRuntime(io::Executor executor) : changed_(executor, "no runtime") {}
+
   using Started = runtime::StartedProcess;
-  io::Task<Result<Started>> create(std::string, std::string, runtime::ContainerStdio) override { co_return absent(); }
+  io::Task<Result<Started>> create(std::string, std::string, runtime::ContainerStdio) override {
+    ++creating;
+    const auto may_go_on = [this] { return !stalled; };
+    co_await changed_.wait(may_go_on);
+    co_return absent();
+  }
   io::Task<Result<>> start(std::string) override { co_return absent(); }
   io::Task<Result<Started>> exec(std::string, std::string, runtime::ContainerStdio) override { co_return absent(); }
   io::Task<Result<>> kill(std::string, int, bool) override { co_return absent(); }
   io::Task<Result<>> remove(std::string, bool) override { co_return absent(); }
   io::Task<Result<>> update(std::string, std::string) override { co_return absent(); }
 
+  void go_on() {
+    stalled = false;
+    changed_.notify_all();
+  }
+
+  int creating = 0;
+  bool stalled = false;
+
  private:
   static Error absent() { return Error(Errc::not_found, "there is no runtime"); }
+
+  io::Condition changed_;
 };
 
 struct House {
   Loop loop;
   NoHost dialer;
-  NoRuntime oci;
+  NoRuntime oci{loop.executor()};
   stdio::HostLink link{loop.executor(), loop.clock(), [](const std::string&) { return true; }};
   stdio::BufferPool pool;
   stdio::StdioContext stdio{loop.executor(), loop.engine(), dialer, loop.clock(), link, pool};
@@ -56,13 +77,18 @@ struct House {
   storage::TrackedMounts mounts;
   HandlerContext handlers{exchange, registry, storage, network, pods_memory, guard, mounts, [] {}};
 
-  House() { serve_resources(handlers); }
-
-  json answer(MessageType type, const json& request) {
-    const std::string text = request.dump();
-    bridge::Body body = bridge::read_body(text);
-    return json::parse(loop.run(exchange.dispatch.answer(static_cast<uint32_t>(type), std::move(body))));
+  House() {
+    log::mute(true);
+    serve_containers(handlers);
+    serve_resources(handlers);
   }
+
+  io::Task<std::string> ask(MessageType type, const json& request) {
+    const std::string text = request.dump();
+    return exchange.dispatch.answer(static_cast<uint32_t>(type), bridge::read_body(text));
+  }
+
+  json answer(MessageType type, const json& request) { return json::parse(loop.run(ask(type, request))); }
 
   json modify(std::string_view resource, std::string_view container = bridge::kNullId, json settings = json::object(),
               std::string_view type = "Add") {
@@ -73,10 +99,90 @@ struct House {
   }
 };
 
-constexpr int64_t kMalformed = -1070137075;  // 0xc037010d
-constexpr int64_t kFail = -2147467259;       // 0x80004005
+constexpr int64_t kMalformed = -1070137075;        // 0xc037010d
+constexpr int64_t kFail = -2147467259;             // 0x80004005
+constexpr int64_t kInvalidArgument = -2147024809;  // 0x80070057
+constexpr int64_t kInvalidState = -2143878907;     // 0x80370105
+constexpr int64_t kNotFound = -2147023728;         // 0x80070490
+
+json spec_in(const std::string& network_namespace) {
+  json spec = json::parse(R"({"process": {"args": ["true"], "cwd": "/"}, "root": {"path": "rootfs"}, "linux": {}})");
+  if (!network_namespace.empty()) spec["windows"]["network"]["networkNamespace"] = network_namespace;
+  return spec;
+}
+
+json create_of(const std::string& bundle, const json& spec) {
+  const json config = {
+      {"SchemaVersion", {{"Major", 2}, {"Minor", 1}}}, {"OciBundlePath", bundle}, {"OciSpecification", spec}};
+  return {{"ContainerId", "c1"}, {"ContainerConfig", config.dump()}};
+}
 
 }  // namespace
+
+TEST_CASE("create: one that fails leaves no record of the network namespace that it named") {
+  House house;
+  const test::TempDir dir;
+  json bad = spec_in("8f1d6b1e-9b7c-4d0a-a3c5-2f6f0d1e7b90");
+  bad["process"]["args"] = json::array();
+  for (const json& spec : {bad, spec_in("8f1d6b1e-9b7c-4d0a-a3c5-2f6f0d1e7b90")}) {
+    CHECK(house.answer(MessageType::create, create_of(dir / "bundle", spec))["Result"] != 0);
+    CHECK(house.network.namespaces.size() == 0);
+  }
+  CHECK(house.oci.creating == 1);  // the first came to its specification, the second to the runtime
+}
+
+TEST_CASE("create: a network namespace that was there before stays, whatever becomes of the container") {
+  House house;
+  const test::TempDir dir;
+  house.network.namespaces.ensure("n");
+  network::Attachment there;
+  there.pid = ::getpid();
+  there.host_network = true;
+  REQUIRE(house.loop.run(house.network.namespaces.attach("n", std::move(there))));
+  CHECK(house.answer(MessageType::create, create_of(dir / "bundle", spec_in("n")))["Result"] != 0);
+  CHECK(house.network.namespaces.knows("n"));
+}
+
+TEST_CASE("create: the name of a network namespace is short") {
+  House house;
+  const test::TempDir dir;
+  const auto refused = house.answer(MessageType::create, create_of(dir / "bundle", spec_in(std::string(129, 'n'))));
+  CHECK(refused["Result"] == kInvalidArgument);
+  CHECK(refused.value("ErrorMessage", "").find("windows.network.networkNamespace") != std::string::npos);
+  CHECK(house.network.namespaces.size() == 0);
+}
+
+TEST_CASE("create: a sandbox in a network namespace that nobody has announced is \"not found\"") {
+  House house;
+  const test::TempDir dir;
+  json spec = spec_in("n");
+  spec["annotations"]["io.kubernetes.cri.container-type"] = "sandbox";
+  spec["annotations"]["io.kubernetes.cri.sandbox-id"] = "c1";
+  CHECK(house.answer(MessageType::create, create_of(dir / "bundle", spec))["Result"] == kNotFound);
+}
+
+TEST_CASE("delete: a container that is still being created stays known to the host that has asked for it") {
+  House house;
+  const test::TempDir dir;
+  house.oci.stalled = true;
+  const auto creating = house.loop.start(house.ask(MessageType::create, create_of(dir / "bundle", spec_in(""))));
+  house.loop.run_until([&] { return house.oci.creating > 0; });
+  bridge::Outbox& outbox = house.exchange.outbox;
+  outbox.session_began(1);
+  outbox.negotiated(0);
+  bridge::Origin origin;
+  origin.session = 1;
+  origin.id = 1;
+  origin.container_id = "c1";
+  CHECK(outbox.saw_request(origin));
+  const json request = {{"ContainerId", "c1"}};
+  CHECK(house.answer(MessageType::delete_container_state, request)["Result"] == kInvalidState);
+  CHECK(outbox.knows("c1"));
+  house.oci.go_on();
+  house.loop.run_until([&] { return creating.done(); });
+  house.answer(MessageType::delete_container_state, request);
+  CHECK_FALSE(outbox.knows("c1"));
+}
 
 TEST_CASE("modify: every resource of the protocol is served") {
   House house;

@@ -343,6 +343,39 @@ TEST_CASE("namespaces: settings that cannot be are refused before anything is lo
   CHECK(house.namespaces.size() == 0);
 }
 
+TEST_CASE("namespaces: an id is no longer than a GUID may be written") {
+  House house;
+  CHECK(house.add("a", std::string(128, 'n')));
+  const auto refused = house.add("a", std::string(129, 'n'));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message().starts_with("NamespaceID"));
+}
+
+TEST_CASE("namespaces: endless lists of names are refused before they are compared with each other") {
+  House house;
+  Lines many;
+  for (int i = 0; i < 100'000; ++i) many.push_back(std::to_string(i));
+  auto settings = house.adapter("a");
+  settings.dns_servers = many;
+  const auto servers = house.loop.run(house.namespaces.add(settings));
+  REQUIRE_FALSE(servers);
+  CHECK(servers.error().code() == Errc::invalid_argument);
+  CHECK(servers.error().message().starts_with("DNSServerList"));
+  settings = house.adapter("a");
+  settings.search_domains = many;
+  CHECK(house.loop.run(house.namespaces.add(settings)).error().message() == "DNSSuffix: more than 64 entries");
+  CHECK(house.namespaces.size() == 0);
+}
+
+TEST_CASE("namespaces: the servers of all adapters together are bounded, too") {
+  House house;
+  for (int adapter = 0; adapter < 2; ++adapter) {
+    auto settings = house.adapter(std::to_string(adapter));
+    for (int i = 0; i < 33; ++i) settings.dns_servers.push_back(std::to_string(adapter) + "." + std::to_string(i));
+    CHECK(house.loop.run(house.namespaces.add(settings)).has_value() == (adapter == 0));
+  }
+}
+
 TEST_CASE("namespaces: the empty id is no namespace") {
   House house;
   house.namespaces.ensure("");

@@ -142,6 +142,12 @@ TEST_CASE("resolv.conf: a seventh domain, or one that would be another line, is 
   CHECK(resolv_conf_text({{}, {"10.0.0.1 x"}}).error().message().starts_with("DNSServerList"));
 }
 
+TEST_CASE("resolv.conf: neither an entry nor the list of servers is longer than anybody needs") {
+  CHECK(resolv_conf_text({{std::string(255, 'a')}, Lines(64, "10.0.0.1")}));
+  CHECK(resolv_conf_text({{std::string(256, 'a')}, {}}).error().message().starts_with("DNSSuffix"));
+  CHECK(resolv_conf_text({{}, Lines(65, "10.0.0.1")}).error().message().starts_with("DNSServerList"));
+}
+
 TEST_CASE("network: an adapter's settings are decoded, its ids in lower case, its lists without blanks") {
   const auto adapter = bridge::decode_network(
       request_of({{"NamespaceID", "8F1D"},
@@ -171,6 +177,15 @@ TEST_CASE("network: an adapter's settings are decoded, its ids in lower case, it
   CHECK(adapter->routes[0].metric == 9);
   CHECK(adapter->policy_routing);
   CHECK(adapter->low_metric);
+}
+
+TEST_CASE("network: of a list in one string no more is taken than is needed to refuse it") {
+  std::string list;
+  for (int i = 0; i < 100'000; ++i) list += "1,";
+  const auto adapter = bridge::decode_network(request_of({{"DNSServerList", list}, {"DNSSuffix", list}}));
+  REQUIRE(adapter);
+  CHECK(adapter->dns_servers.size() == 1024);
+  CHECK(adapter->search_domains.size() == 1024);
 }
 
 TEST_CASE("network: what a removal leaves out is empty") {

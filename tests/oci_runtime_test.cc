@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -37,12 +38,13 @@ struct Bench {
     loop.run_until([this] { return reaping->done(); });
   }
 
-  void use(const std::string& binary, std::chrono::milliseconds limit) {
+  void use(const std::string& binary, std::chrono::milliseconds limit) { use(binary, limit, loop.clock()); }
+  void use(const std::string& binary, std::chrono::milliseconds limit, io::Clock& clock) {
     runtime::OciCliSettings settings;
     settings.binary = binary;
     settings.scratch_dir = dir / "scratch";
     settings.time_limit = limit;
-    oci = runtime::make_oci_cli(reaper, loop.engine(), loop.clock(), offload, settings);
+    oci = runtime::make_oci_cli(reaper, loop.engine(), clock, offload, settings);
   }
 
   Result<runtime::StartedProcess> create(bool terminal = false) {
@@ -184,6 +186,28 @@ echo $! >"$file"
     CHECK_FALSE(bench.loop.run(bench.oci->exec("c1", "{}", {})));
     bench.loop.run_until([&] { return bench.clean(); });
   }
+}
+
+TEST_CASE("runtime: a terminal that it never sends is waited for 10 s, and the process goes with it") {
+  ManualClock clock;
+  Bench bench(std::string(kFlag) + R"sh(
+file=$(flag --pid-file "$@")
+sleep 1000 &
+echo $! >"$file")sh");
+  bench.use(bench.dir / "runtime", 20s, clock);
+  runtime::ContainerStdio stdio;
+  stdio.terminal = true;
+  auto creating = bench.loop.start(bench.oci->create("c1", bench.dir / "bundle", stdio));
+  const auto waits = [](const std::string& task) { return task == "console socket: poll"; };
+  bench.loop.run_until([&] { return std::ranges::any_of(io::live_tasks(), waits); });
+  clock.advance(10s - 1ms);
+  bench.loop.settle();
+  CHECK_FALSE(creating.done());
+  clock.advance(1ms);
+  bench.loop.run_until([&] { return creating.done(); });
+  REQUIRE_FALSE(creating.value());
+  CHECK(creating.value().error().code() == Errc::timed_out);
+  bench.loop.run_until([&] { return bench.clean(); });
 }
 
 TEST_CASE("runtime: one that is killed is reported by its signal, as a shell does") {

@@ -31,6 +31,13 @@ std::vector<std::string> mounts_in(const std::string& dir) {
   return mount_points_in(get_file("/proc/self/mountinfo"), dir);
 }
 
+Result<> make_kept(const PodPaths& paths) {
+  Undo undo;
+  const auto made = make_pod_files(paths, kFiles, undo);
+  if (made) undo.keep();
+  return made;
+}
+
 struct House {
   TempDir dir;
   Loop loop;
@@ -61,7 +68,8 @@ TEST_CASE("pod files: volumes, memory, huge pages and logs are made, for all to 
   const TempDir dir;
   const PodPaths paths(dir / "a/bundle");
   const mode_t umask_before = ::umask(077);
-  const auto made = make_pod_files(paths, kFiles);
+  Undo undo;
+  const auto made = make_pod_files(paths, kFiles, undo);
   ::umask(umask_before);
   REQUIRE_MESSAGE(made, made.error().message());
   CHECK(get_file(paths.root + "/hostname") == "pod\n");
@@ -79,7 +87,7 @@ TEST_CASE("pod files: their removal takes along what was mounted and written in 
   use_private_mounts();
   const TempDir dir;
   const PodPaths paths(dir / "bundle");
-  REQUIRE(make_pod_files(paths, kFiles));
+  REQUIRE(make_kept(paths));
   put_dir(paths.mounts + "/volume with space");
   REQUIRE(::mount("tmpfs", (paths.mounts + "/volume with space").c_str(), "tmpfs", 0, nullptr) == 0);
   put_file(paths.mounts + "/volume with space/file", "x");
@@ -99,7 +107,10 @@ TEST_CASE("pod files: what cannot be made whole is taken back whole") {
   const TempDir dir;
   const PodPaths paths(dir / "bundle");
   put_file(paths.logs, "in the way");
-  CHECK_FALSE(make_pod_files(paths, kFiles));
+  {
+    Undo undo;
+    CHECK_FALSE(make_pod_files(paths, kFiles, undo));
+  }
   CHECK(mounts_in(dir.path()).empty());
   CHECK_FALSE(exists(paths.mounts));
   CHECK_FALSE(exists(paths.root + "/hostname"));
@@ -170,10 +181,26 @@ TEST_CASE("pods: one whose sandbox could not be created leaves nothing") {
   CHECK(house.pods.begin("p1", house.bundle, false));
 }
 
+TEST_CASE("pods: one whose limits cannot be leaves nothing, of a virtual pod's root neither") {
+  House house;
+  CgroupLimits limits;
+  limits.swap = 1'000'000;  // alone it means nothing on version 2
+  for (const bool is_virtual : {false, true}) {
+    CAPTURE(is_virtual);
+    const auto pod = house.pods.begin("p1", house.bundle, is_virtual);
+    REQUIRE(pod);
+    CHECK_FALSE(house.loop.run(house.pods.furnish(*pod, kFiles, limits)));
+    REQUIRE(house.loop.run(house.pods.abandon(*pod, house.bundle)));
+    CHECK_FALSE(exists(house.dir / "run"));
+    CHECK_FALSE(exists(house.dir / "cgroup/pods/p1"));
+    CHECK(mounts_in(house.dir.path()).empty());
+  }
+}
+
 TEST_CASE("pods: one that was not furnished takes nothing of another's along") {
   House house;
   const PodPaths other(house.bundle);
-  REQUIRE(make_pod_files(other, kFiles));  // as a former agent left it, its containers still running
+  REQUIRE(make_kept(other));  // as a former agent left it, its containers still running
   const auto pod = house.pods.begin("p1", house.bundle, false);
   REQUIRE(house.loop.run(house.pods.abandon(*pod, house.bundle)));
   CHECK(exists(other.root + "/hosts"));

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/assigned_devices.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/loop.h"
 #include "tests/support/temp_dir.h"
 
@@ -91,12 +92,28 @@ TEST_CASE("assigned devices: their nodes are those that sysfs puts below the dev
 
   gcs::testing::Loop loop;
   io::Offload offload(loop.executor(), loop.clock());
-  const json spec = machine.spec("vpci-instance-id");
+  json spec = machine.spec("vpci-instance-id");
+  spec["windows"]["devices"].push_back(spec["windows"]["devices"][0]);  // named twice, it is still one
   const auto found = loop.run(find_assigned_devices(offload, loop.executor(), loop.clock(), spec, machine.devices));
   REQUIRE_MESSAGE(found, found.error().message());
   REQUIRE(found->size() == 1);
   CHECK(found->front().path == machine.dir / "dev/accel/a");
   CHECK(found->front().minor == 1);
+}
+
+TEST_CASE("assigned devices: of a type that is not known they make one line in the log, however many there are") {
+  Machine machine;
+  gcs::testing::Loop loop;
+  io::Offload offload(loop.executor(), loop.clock());
+  json spec = machine.spec("other");
+  json& devices = spec["windows"]["devices"];
+  devices[0]["idType"] = std::string(100'000, 'x');
+  for (int i = 0; i < 1000; ++i) devices.push_back({{"idType", std::to_string(i)}, {"id", "x"}});
+  const gcs::testing::CapturedLog log;
+  CHECK(loop.run(find_assigned_devices(offload, loop.executor(), loop.clock(), spec, machine.devices))->empty());
+  CHECK(log.lines() == 1);
+  CHECK(log.has("count=1001"));
+  CHECK(log.text().size() < 1000);
 }
 
 TEST_CASE("assigned devices: an id that is none is refused at once") {

@@ -5,11 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <barrier>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "runtime/held_volumes.h"
 #include "runtime/mount.h"
+#include "runtime/mount_table.h"
 #include "tests/support/temp_dir.h"
 
 using namespace gcs;
@@ -106,8 +109,9 @@ TEST_CASE("mounts: what a container puts in the place of a volume afterwards cha
 
 TEST_CASE("mounts: what is mounted in a volume stays there when the volume is released") {
   Volumes volumes;
-  REQUIRE(make_pod_files(PodPaths(volumes.dir / "other"), {}));
   const PodPaths pod(volumes.dir / "other");
+  Undo undo;
+  REQUIRE(make_pod_files(pod, {}, undo));
   put_dir(pod.mounts + "/vol/disk");
   REQUIRE(::mount("tmpfs", (pod.mounts + "/vol/disk").c_str(), "tmpfs", 0, nullptr) == 0);
   put_file(pod.mounts + "/vol/disk/file", "x");
@@ -160,6 +164,37 @@ TEST_CASE("mounts: huge pages of a size are mounted once, and only sizes are") {
   CHECK(volumes.is("hugepages://2M/x", dir));
   REQUIRE(unmount_all(dir));
   CHECK_FALSE(*is_mount_point(dir));
+}
+
+TEST_CASE("mounts: huge pages that two containers want at the same time are one volume, for both") {
+  Volumes volumes;
+  const std::string holds[] = {volumes.dir / "one/volumes", volumes.dir / "two/volumes"};
+  for (int round = 0; round < 200; ++round) {
+    const std::string name = "2M/" + std::to_string(round);
+    json specs[] = {Volumes::with("hugepages://" + name), Volumes::with("hugepages://" + name)};
+    std::optional<Error> failures[2];
+    std::barrier begin(2);
+    const auto resolve = [&](int which) {
+      begin.arrive_and_wait();
+      const auto resolved = resolve_mounts(specs[which], volumes.paths, holds[which]);
+      if (!resolved) failures[which] = resolved.error();
+    };
+    std::thread other(resolve, 1);
+    resolve(0);
+    other.join();
+    if (failures[0] && failures[0]->message().find("hugetlbfs") != std::string::npos) {
+      MESSAGE("skipped: this kernel has no huge pages of 2M: ", failures[0]->message());
+      return;
+    }
+    REQUIRE_FALSE(failures[0]);
+    REQUIRE_FALSE(failures[1]);
+    const std::string dir = volumes.paths.hugepages + "/" + name;
+    REQUIRE(mount_points_in(get_file("/proc/self/mountinfo"), dir).size() == 1);
+    CHECK(fs::equivalent(specs[0]["mounts"][0]["source"].get<std::string>(),
+                         specs[1]["mounts"][0]["source"].get<std::string>()));
+    for (const std::string& hold : holds) REQUIRE(release_volumes(hold));
+    REQUIRE(unmount_all(dir));
+  }
 }
 
 TEST_CASE("mounts: a block device's destination loses its prefix, and the device behind the link is allowed") {

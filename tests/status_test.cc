@@ -14,12 +14,12 @@ TEST_CASE("status: every error code has its HRESULT") {
   } rows[] = {
       {Errc::invalid_argument, -2147024809},  {Errc::malformed, -1070137075},
       {Errc::unsupported, -2147467259},       {Errc::container_not_found, -1070137074},
-      {Errc::process_not_found, -2147023728}, {Errc::not_found, -2147467259},
-      {Errc::already_exists, -1070137073},    {Errc::already_stopped, -1070137072},
-      {Errc::wrong_state, -2143878907},       {Errc::timed_out, -1070137079},
-      {Errc::exhausted, -2147467259},         {Errc::disconnected, -2147467259},
-      {Errc::version, -1070137076},           {Errc::internal, -2147467259},
-      {Errc::not_implemented, -2147467263},
+      {Errc::process_not_found, -2147023728}, {Errc::namespace_not_found, -2147023728},
+      {Errc::not_found, -2147467259},         {Errc::already_exists, -1070137073},
+      {Errc::already_stopped, -1070137072},   {Errc::wrong_state, -2143878907},
+      {Errc::timed_out, -1070137079},         {Errc::exhausted, -2147467259},
+      {Errc::disconnected, -2147467259},      {Errc::version, -1070137076},
+      {Errc::internal, -2147467259},          {Errc::not_implemented, -2147467263},
   };
   for (const auto& row : rows) {
     CAPTURE(to_string(row.code));

@@ -93,6 +93,7 @@ DnsSettings Namespaces::dns_of(const std::string& id) const {
 /// A new member of its namespace's record, which may be new as well.
 Result<Namespaces::MemberPtr> Namespaces::enlist(AdapterSettings settings) {
   if (settings.namespace_id.empty()) return Error(Errc::invalid_argument, "NamespaceID: empty");
+  if (settings.namespace_id.size() > kMaxIdLength) return Error(Errc::invalid_argument, "NamespaceID: too long");
   const auto valid = make_plan(settings, 0);
   if (!valid) return valid.error();
   DnsSettings dns = dns_of(settings.namespace_id);

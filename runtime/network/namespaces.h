@@ -30,12 +30,13 @@ struct Attachment {
 class Namespaces {
  public:
   static constexpr size_t kMaxNamespaces = 1024;  ///< for adapters that come before their pods
+  static constexpr size_t kMaxIdLength = 128;     ///< they are GUIDs
 
   Namespaces(io::Executor executor, AdapterWork& work) : executor_(executor), work_(work) {}
 
   /// Makes the record where there is none, waits for the adapter's interface, and installs it if a pod is attached.
   /// `exhausted` beyond kMaxNamespaces; `already_exists` for an adapter that the namespace has; `invalid_argument`
-  /// naming the field. What fails is undone.
+  /// naming the field, also of an id beyond kMaxIdLength. What fails is undone.
   io::Task<Result<>> add(AdapterSettings settings);
 
   /// Takes the adapter out again: its interface, if there still is one, goes back to the VM, down. Success also for
@@ -44,7 +45,7 @@ class Namespaces {
 
   bool knows(const std::string& id) const { return namespaces_.contains(id); }
 
-  /// Makes the record where there is none.
+  /// Makes the record where there is none, for a pod that is being created: to be followed by attach() or detach().
   void ensure(const std::string& id);
 
   /// Of all its adapters, in their order.

@@ -1,5 +1,7 @@
 #include "runtime/network/plan.h"
 
+#include "runtime/network/resolv_conf.h"
+
 namespace gcs::network {
 namespace {
 
@@ -53,7 +55,7 @@ Result<Operation> route_of(const AdapterSettings& settings, size_t at) {
 Result<> check_sizes(const AdapterSettings& settings) {
   if (settings.ips.size() > kMaxEntries) return Error(Errc::invalid_argument, "IPConfigs: too many");
   if (settings.routes.size() > kMaxEntries) return Error(Errc::invalid_argument, "Routes: too many");
-  return {};
+  return check_dns_sizes(settings.search_domains, settings.dns_servers);
 }
 
 }  // namespace

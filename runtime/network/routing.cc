@@ -21,6 +21,15 @@ Request address_request(uint16_t type, uint16_t flags, int index, const IpPrefix
   return request;
 }
 
+/// For IPv4 subnets that have one: the kernel makes none up, and programs ask for it (SIOCGIFBRDADDR).
+void add_broadcast(Request& request, const IpPrefix& address) {
+  if (address.address.family != AF_INET || address.length >= 31) return;
+  IpAddress broadcast = address.address;
+  for (unsigned bit = address.length; bit < 32; ++bit)
+    broadcast.bytes[bit / 8] |= static_cast<uint8_t>(0x80 >> bit % 8);
+  request.attribute(IFA_BROADCAST, broadcast.bytes.data(), broadcast.size());
+}
+
 Request rule_request(uint16_t type, uint16_t flags, const IpPrefix& source, uint32_t table, uint32_t priority) {
   fib_rule_hdr rule{};
   rule.family = static_cast<uint8_t>(source.address.family);
@@ -59,7 +68,9 @@ Request route_request(const Route& route, unsigned flags) {
 }  // namespace
 
 Result<> add_address(Netlink& netlink, int index, const IpPrefix& address) {
-  return netlink.change(address_request(RTM_NEWADDR, kFresh, index, address), "add the address");
+  Request request = address_request(RTM_NEWADDR, kFresh, index, address);
+  add_broadcast(request, address);
+  return netlink.change(std::move(request), "add the address");
 }
 
 Result<> delete_address(Netlink& netlink, int index, const IpPrefix& address) {

@@ -12,6 +12,7 @@ std::string_view to_string(Errc code) {
     case Errc::not_implemented: return "not implemented";
     case Errc::container_not_found: return "container not found";
     case Errc::process_not_found: return "process not found";
+    case Errc::namespace_not_found: return "network namespace not found";
     case Errc::not_found: return "not found";
     case Errc::already_exists: return "already exists";
     case Errc::already_stopped: return "already stopped";

@@ -14,6 +14,7 @@ enum class Errc {
   not_implemented,      ///< part of the protocol, but not built yet
   container_not_found,  ///< no such container
   process_not_found,    ///< no such process, or it has exited and its code is no longer kept
+  namespace_not_found,  ///< no such network namespace
   not_found,            ///< any other thing that is not there (file, device, layer)
   already_exists,       ///< the id or path is taken
   already_stopped,      ///< the container has exited

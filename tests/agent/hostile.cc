@@ -108,7 +108,7 @@ TEST_CASE("agent: a stream that is never read stops its process, and nobody else
 TEST_CASE("agent: ids that are no names are refused by the field's name") {
   Stage stage;
   for (const std::string& id : {std::string("../x"), std::string(".."), std::string("a/b"), std::string("a\0b", 3),
-                                std::string(10 * 1024, 'a'), std::string()}) {
+                                std::string(10 * 1024, 'a'), std::string(), std::string(host::kUvmId)}) {
     CAPTURE(id.substr(0, 20));
     auto spec = busybox({"true"});
     spec.id = id;
@@ -157,6 +157,45 @@ TEST_CASE("agent: a process without a program is refused, in the VM and in a con
   REQUIRE(stage.loop.run(host::combine_layers(stage.host, empty)));
   CHECK_FALSE(stage.loop.run(host::create_container(stage.host, empty)));
   CHECK(stage.loop.run(host::separate_layers(stage.host, empty)));
+}
+
+TEST_CASE("agent: words that a program would see half of are refused by the field's name") {
+  Stage stage;
+  const std::string nul("/a\0b", 4);
+  const json fields[] = {{{"CommandArgs", {"/bin/true", nul}}},
+                         {{"CommandArgs", {"/bin/true"}}, {"Environment", {{"A", nul}}}},
+                         {{"CommandArgs", {"/bin/true"}}, {"Environment", {{nul, "A"}}}},
+                         {{"CommandArgs", {"/bin/true"}}, {"WorkingDirectory", std::string("/\0b", 3)}}};
+  const char* names[] = {"CommandArgs", "Environment", "Environment", "WorkingDirectory"};
+  for (size_t i = 0; i < std::size(fields); ++i) {
+    json body = {{"ContainerId", host::kUvmId}};
+    body["Settings"]["ProcessParameters"] = fields[i].dump();
+    const json said = stage.ask(Message::execute_process, body);
+    CHECK(static_cast<uint32_t>(said.value("Result", int64_t{0})) ==
+          static_cast<uint32_t>(host::HResult::invalid_argument));
+    CHECK(has(said.value("ErrorMessage", ""), names[i]));
+  }
+}
+
+TEST_CASE("agent: a list of a hundred thousand properties is one line in the log, and no more work than a short one") {
+  Stage stage;
+  const auto spec = busybox({"sleep", "1000"});
+  const auto process = stage.run(spec);
+  json types = json::array();
+  for (int i = 0; i < 100'000; ++i) types.push_back("Statistics");
+  for (int i = 0; i < 100'000; ++i) types.push_back("Unheard" + std::to_string(i));
+  const json query = {{"PropertyTypes", types}};
+  CHECK(stage.refusal(Message::get_properties, {{"ContainerId", spec.id}, {"Query", query.dump()}}) == "");
+  const auto lines = [] {
+    std::ifstream log(kAgentLog);
+    long count = 0;
+    for (std::string line; std::getline(log, line);) count += has(line, "unknown property type");
+    return count;
+  };
+  stage.loop.look_until([&] { return lines() > 0; });
+  CHECK(stage.loop.run(host::shut_down(stage.host, spec.id, true)));
+  stage.remove(spec);
+  CHECK(lines() == 1);
 }
 
 TEST_CASE("agent: without its OCI runtime containers are refused, and all else is served") {

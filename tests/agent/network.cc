@@ -58,7 +58,7 @@ TEST_CASE("agent: a standalone container has its adapter with addresses, routes,
   const auto spec = in_pod();
   const auto init = stage.run(spec);
   const std::string shown = seen_by(*init, "ip addr show eth0");
-  CHECK(has(shown, "10.77.1.2/24"));
+  CHECK(has(shown, "10.77.1.2/24 brd 10.77.1.255"));
   CHECK(has(shown, "fd77:1::2/64"));
   CHECK(has(shown, "mtu 1450"));
   CHECK(has(seen_by(*init, "ip route"), "default via 10.77.1.1 dev eth0"));

@@ -88,7 +88,8 @@ void check_back_to(const Holdings& before, Stage& stage) {
 
 /// Nothing of a container but what its layers had there, which are the host's to remove.
 void check_no_files_of(const Member& member) {
-  for (const char* name : {"config.json", "hosts", "logs", "sandboxMounts", "volumes", "rootfs"}) {
+  for (const char* name :
+       {"config.json", "hostname", "hosts", "resolv.conf", "logs", "sandboxMounts", "volumes", "rootfs"}) {
     CAPTURE(name);
     CHECK_FALSE(exists(member.bundle + "/" + name));
   }
@@ -265,6 +266,29 @@ TEST_CASE("pod: what it cannot be is refused, and nothing of it stays") {
   CHECK(has(create(stage, alone), "network namespace"));
   check_back_to(before, stage);
   check_no_files_of(member);
+}
+
+TEST_CASE("pod: a sandbox that fails half-way, at its document or at its limits, leaves nothing") {
+  Stage stage;
+  warm_up(stage);
+  const auto before = stage.holdings();
+  for (const bool is_virtual : {false, true}) {
+    CAPTURE(is_virtual);
+    Member box = sandbox(kSleep);
+    if (is_virtual) box.annotate("io.microsoft.cri.virtual-pod-id", box.id);
+    Member strange = box;
+    strange.oci["process"]["user"]["username"] = "stranger";
+    CHECK(has(create(stage, strange), "process.user.username"));
+    check_no_files_of(strange);
+    Member greedy = box;
+    greedy.oci["linux"]["resources"]["memory"]["swap"] = 1'000'000;  // less than the memory, which has no limit
+    CHECK_FALSE(create(stage, greedy).empty());
+    check_no_files_of(greedy);
+    CHECK_FALSE(exists("/run/gcs/c/virtual-pods"));
+    check_back_to(before, stage);
+    Pod pod(stage, box);  // the ids are free
+  }
+  check_back_to(before, stage);
 }
 
 TEST_CASE("pod: a Create that fails at the very end leaves no mount, no cgroup and no file, and the ids are free") {

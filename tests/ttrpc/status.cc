@@ -61,6 +61,7 @@ Code code_of(Errc code) {
     case Errc::not_implemented: return Code::unimplemented;
     case Errc::container_not_found:
     case Errc::process_not_found:
+    case Errc::namespace_not_found:
     case Errc::not_found: return Code::not_found;
     case Errc::already_exists: return Code::already_exists;
     case Errc::already_stopped:
