@@ -15,6 +15,9 @@ struct BundleFile {
 /// Absolute and clean, and not the root directory; else `invalid_argument` for OciBundlePath.
 Result<> check_bundle_path(const std::string& path);
 
+/// The same for ScratchDirPath, which may be empty as well: the container has no scratch.
+Result<> check_scratch_path(const std::string& path);
+
 /// Makes the bundle's directory (0700, with its parents) where it is missing, and writes config.json and the other
 /// files into it. Whatever fails is undone. Blocking.
 Result<> write_bundle(const std::string& path, const std::string& config, const std::vector<BundleFile>& files);
@@ -25,7 +28,7 @@ Result<> remove_bundle(const std::string& path);
 
 /// Removes the bundle and the scratch directory (may be empty: none) of a deleted container, and takes away the mount
 /// that combined layers put over the bundle. What is not there is success; `wrong_state` while something is mounted in
-/// them. Blocking.
+/// them. Goes on after an error, and reports the first. Blocking.
 Result<> remove_container_files(const std::string& bundle_path, const std::string& scratch_path);
 
 }  // namespace gcs::runtime

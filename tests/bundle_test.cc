@@ -120,6 +120,37 @@ TEST_CASE("container files: the mount that layers put over the bundle is taken a
   CHECK(exists(dir / "disk"));
 }
 
+TEST_CASE("bundle: a scratch's path is absolute and clean where there is one") {
+  CHECK(check_scratch_path(""));
+  CHECK(check_scratch_path("/run/gcs/c/a/scratch/a"));
+  for (const char* path : {"scratch", "/", "/run/../etc"}) {
+    const auto checked = check_scratch_path(path);
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().code() == Errc::invalid_argument);
+    CHECK(checked.error().message().starts_with("ScratchDirPath"));
+  }
+}
+
+TEST_CASE("container files: a scratch that cannot be removed is the error, and the bundle goes all the same") {
+  use_private_mounts();
+  const TempDir dir;
+  put_file(dir / "kept/file", "kept");
+  put_file(dir / "a/config.json", "");
+  std::string scratch = dir / "disk/scratch";
+  SUBCASE("with a mount in it") {
+    put_dir(scratch + "/upper");
+    REQUIRE(bind_mount(dir / "kept", scratch + "/upper"));
+  }
+  SUBCASE("which is no path") {
+    scratch = "scratch";
+  }
+  const auto removed = remove_container_files(dir / "a", scratch);
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().message().find("delete the scratch") != std::string::npos);
+  CHECK_FALSE(exists(dir / "a"));
+  CHECK(get_file(dir / "kept/file") == "kept");
+}
+
 TEST_CASE("container files: a root file system that is still mounted is an error, and keeps its content") {
   use_private_mounts();
   const TempDir dir;
