@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "tests/support/temp_dir.h"
 
@@ -156,6 +158,31 @@ TEST_CASE("make dirs: tells which ones it made") {
   put_file(dir / "file", "");
   CHECK_FALSE(make_dirs(dir / "file", 0700));
   CHECK_FALSE(make_dirs(dir / "file/x", 0700));
+}
+
+TEST_CASE("make dirs: one above that somebody removes while it is empty is made again") {
+  const TempDir dir;
+  const std::string shared = dir / "virtual-pods";
+  std::atomic<bool> done = false;
+  std::thread remover([&] {
+    while (!done) ::rmdir(shared.c_str());
+  });
+  int failed = 0;
+  for (int round = 0; round < 1000; ++round) {
+    failed += make_dirs(shared + "/pod", 0755) ? 0 : 1;
+    ::rmdir((shared + "/pod").c_str());
+  }
+  done = true;
+  remover.join();
+  CHECK(failed == 0);
+}
+
+TEST_CASE("make dirs: what was made before a failure is told, each once") {
+  const TempDir dir;
+  put_file(dir / "a/file", "");
+  std::vector<std::string> made;
+  CHECK_FALSE(make_dirs(dir / "b/c/../../a/file/x", 0755, &made));
+  CHECK(made == std::vector<std::string>{dir / "b", dir / "b/c"});
 }
 
 TEST_CASE("remove tree: everything goes, and what links point to stays") {

@@ -21,6 +21,7 @@
 #include "runtime/storage/mapping_names.h"
 #include "runtime/storage/storage.h"
 #include "stdio/io/task_group.h"
+#include "tests/support/captured_log.h"
 #include "tests/support/loop.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -333,6 +334,40 @@ TEST_CASE("disk: an empty path, a bad field, a controller above 3 are answered a
   CHECK(refused([](Disk& d) { d.encrypted = true; }).starts_with("Filesystem"));
   CHECK(refused([](Disk& d) { d.address.controller = 255; }).starts_with("Controller"));
   CHECK(refused([](Disk& d) { d.verity = VeritySettings(); }).starts_with("VerityInfo"));
+}
+
+TEST_CASE("disk: options that mean nothing make one line of the log, and too many are refused without one") {
+  House house;
+  const CapturedLog log;
+  Disk disk = house.disk();
+  disk.address.controller = 4;  // so that no disk is waited for
+  disk.options.assign(100'000, "nonsense");
+  CHECK(house.add(disk).error().message().starts_with("Options"));
+  CHECK(log.lines() == 0);
+  disk.options = {"some", "some", "ro", std::string(1000, 'x')};
+  CHECK(house.add(disk).error().message().starts_with("Controller"));
+  CHECK(log.lines() == 1);
+  CHECK(log.has("some," + std::string(64, 'x')));
+  CHECK_FALSE(log.has(std::string(65, 'x')));
+}
+
+TEST_CASE("storage: the root directory is no MountPath, nor is anything taken away there") {
+  House house;
+  Disk disk = house.disk();
+  disk.target = "/";
+  Pmem pmem;
+  pmem.target = "//";
+  SharedDirectory directory;
+  directory.target = "/.";
+  directory.port = 564;
+  const auto refused = [&house](io::Task<Result<>> task) { return house.loop.run(std::move(task)).error().message(); };
+  CHECK(refused(house.storage.remove_disk(disk)).starts_with("MountPath"));
+  CHECK(refused(house.storage.add_pmem(pmem)).starts_with("MountPath"));
+  CHECK(refused(house.storage.remove_pmem(pmem)).starts_with("MountPath"));
+  CHECK(refused(house.storage.add_directory(directory)).starts_with("MountPath"));
+  CHECK(refused(house.storage.remove_directory(directory.target)).starts_with("MountPath"));
+  disk.block_device = true;
+  CHECK(refused(house.storage.remove_disk(disk)).starts_with("MountPath"));
 }
 
 TEST_CASE("disk: a second one at the same path is refused, also at the same time, and nothing is stacked") {

@@ -23,6 +23,23 @@ std::string key_of(const ScsiAddress& address) {
   return "scsi, " + to_string(address);
 }
 
+/// A MountPath, clean, and not the root directory.
+Result<std::string> clean_target(const std::string& path) {
+  auto clean = runtime::clean_path("MountPath", path);
+  if (clean && *clean == "/") return Error(Errc::invalid_argument, "MountPath: is the root directory");
+  return clean;
+}
+
+/// In one line, which takes a host's words only so far.
+void tell_unknown_options(const Disk& disk) {
+  constexpr size_t kMaxWord = 64;
+  std::string words;
+  for (const std::string& word : parse_mount_options(disk.options).unknown) {
+    words += (words.empty() ? "" : ",") + word.substr(0, kMaxWord);
+  }
+  if (!words.empty()) log::warn("mount options that mean nothing here", {{"options", words}, {"target", disk.target}});
+}
+
 Result<bool> is_there(const std::string& node) {
   const auto device = open_device(node, O_RDONLY);
   if (device) return true;
@@ -91,9 +108,7 @@ io::Task<Result<>> Storage::add_disk(Disk disk) {
   if (disk.target.empty()) return answer({});
   auto clean = checked(std::move(disk));
   if (!clean) return answer(clean.error());
-  for (const std::string& word : parse_mount_options(clean->options).unknown) {
-    log::warn("a mount option that means nothing here", {{"option", word}, {"target", clean->target}});
-  }
+  tell_unknown_options(*clean);
   Addition addition;
   addition.target = clean->target;
   addition.device = key_of(clean->address);
@@ -109,7 +124,7 @@ io::Task<Result<>> Storage::add_disk(Disk disk) {
 
 io::Task<Result<>> Storage::remove_disk(Disk disk) {
   if (disk.target.empty()) return answer({});
-  auto target = runtime::clean_path("MountPath", disk.target);
+  auto target = clean_target(disk.target);
   if (!target) return answer(target.error());
   disk.target = std::move(*target);
   const std::vector<std::string> names = {disk.target, key_of(disk.address)};
@@ -123,7 +138,7 @@ io::Task<Result<>> Storage::unplug(uint8_t controller, uint8_t lun) {
 }
 
 io::Task<Result<>> Storage::add_pmem(Pmem pmem) {
-  auto target = runtime::clean_path("MountPath", pmem.target);
+  auto target = clean_target(pmem.target);
   if (!target) return answer(target.error());
   if (pmem.part && pmem.verity) return answer(Error(Errc::unsupported, "VerityInfo: not together with MappingInfo"));
   pmem.target = std::move(*target);
@@ -138,7 +153,7 @@ io::Task<Result<>> Storage::add_pmem(Pmem pmem) {
 }
 
 io::Task<Result<>> Storage::remove_pmem(Pmem pmem) {
-  auto target = runtime::clean_path("MountPath", pmem.target);
+  auto target = clean_target(pmem.target);
   if (!target) return answer(target.error());
   pmem.target = std::move(*target);
   const std::vector<std::string> names = {pmem.target, pmem_part(pmem.device)};
@@ -157,7 +172,7 @@ io::Task<Result<>> Storage::remove_layers(std::string root_path) {
 }
 
 io::Task<Result<>> Storage::add_directory(SharedDirectory directory) {
-  auto target = runtime::clean_path("MountPath", directory.target);
+  auto target = clean_target(directory.target);
   if (!target) co_return target.error();
   directory.target = std::move(*target);
   if (directory.port <= 0) co_return Error(Errc::invalid_argument, "Port: is not above 0");
@@ -172,7 +187,7 @@ io::Task<Result<>> Storage::add_directory(SharedDirectory directory) {
 }
 
 io::Task<Result<>> Storage::remove_directory(std::string target) {
-  const auto clean = runtime::clean_path("MountPath", target);
+  const auto clean = clean_target(target);
   if (!clean) return answer(clean.error());
   // A server that is gone may hang this one, too.
   auto job = [target = *clean] { return runtime::unmount_and_remove(target); };
