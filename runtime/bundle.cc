@@ -10,6 +10,8 @@
 namespace gcs::runtime {
 namespace {
 
+constexpr const char* kPodsOfShimV2 = "/run/gcs/pods/";
+
 constexpr int kFresh = O_CREAT | O_TRUNC | O_NOFOLLOW;
 
 Result<> write_all(const std::string& path, const std::string& config, const std::vector<BundleFile>& files) {
@@ -54,7 +56,8 @@ Result<> write_bundle(const std::string& path, const std::string& config, const 
 }
 
 Result<> remove_bundle(const std::string& path) {
-  const auto removed = remove_tree(path);
+  auto removed = remove_tree(path);
+  if (!removed && removed.error().code() == Errc::wrong_state) removed = empty_tree(path);  // it may be a mount itself
   if (!removed && removed.error().code() == Errc::wrong_state) return {};
   return removed;
 }
@@ -77,6 +80,14 @@ Result<> remove_container_files(const std::string& bundle_path, const std::strin
   }
   keep_first(remove_tree(*bundle), "delete the bundle");
   return result;
+}
+
+void remove_empty_bundle(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0) remove_empty_pod_dir(path);
+}
+
+void remove_empty_pod_dir(const std::string& bundle_path) {
+  if (bundle_path.starts_with(kPodsOfShimV2)) ::rmdir(parent_of(bundle_path).c_str());
 }
 
 }  // namespace gcs::runtime

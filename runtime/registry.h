@@ -26,6 +26,9 @@ class Registry {
   /// `container_not_found`, or `wrong_state` while its creation is still running.
   Result<ContainerPtr> find(const std::string& id) const;
 
+  /// Whether a container, or what is left of a pod, has this bundle; a clean path.
+  bool uses_bundle(const std::string& bundle_path) const;
+
   /// Frees all that is kept of a container that has stopped, its id included.
   io::Task<Result<>> remove(std::string id);
 

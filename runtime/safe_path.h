@@ -45,7 +45,11 @@ Result<> make_dirs(const std::string& path, unsigned mode, std::vector<std::stri
 /// depth, with a bounded number of descriptors.
 Result<> remove_tree(const std::string& path);
 
-/// The same for the entry `name` of an open directory; `shown` is its path in texts.
+/// The same for all that is in the directory `path`, which stays, and may itself be a mount's root. A symlink is an
+/// error.
+Result<> empty_tree(const std::string& path);
+
+/// The same as remove_tree() for the entry `name` of an open directory; `shown` is its path in texts.
 Result<> remove_tree_at(int parent, const std::string& name, const std::string& shown);
 
 /// "/proc/self/fd/N", for mount(2) and other calls without a descriptor form.

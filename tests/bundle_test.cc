@@ -89,6 +89,24 @@ TEST_CASE("bundle: removed after a failed creation, but for a root file system t
   CHECK(remove_bundle(dir / "a"));
 }
 
+TEST_CASE("bundle: one that shows the directory of a scratch is emptied after a failed creation, and stays mounted") {
+  use_private_mounts();
+  const TempDir dir;
+  put_file(dir / "layer/file", "kept");
+  put_dir(dir / "disk/scratch/bundle/rootfs");
+  put_dir(dir / "a");
+  REQUIRE(bind_mount(dir / "disk/scratch/bundle", dir / "a"));
+  REQUIRE(bind_mount(dir / "layer", dir / "a/rootfs"));
+  REQUIRE(write_bundle(dir / "a", "{}\n", {{"hosts", ""}}));
+  put_file(dir / "a/logs/deep/log", "x");
+  CHECK(remove_bundle(dir / "a"));
+  CHECK(*is_mount_point(dir / "a"));
+  CHECK(get_file(dir / "a/rootfs/file") == "kept");
+  REQUIRE(unmount_all(dir / "a/rootfs"));
+  CHECK(remove_bundle(dir / "a"));
+  CHECK(fs::is_empty(dir / "disk/scratch/bundle"));
+}
+
 TEST_CASE("container files: bundle and scratch go, with the scratch inside or outside, or gone before") {
   const TempDir dir;
   put_file(dir / "a/config.json", "");

@@ -240,6 +240,22 @@ TEST_CASE("remove tree: a tree that is a mount itself is left alone") {
   CHECK(exists(dir / "source/file"));
 }
 
+TEST_CASE("empty tree: all in a directory goes, also where it is a mount itself; a link is not followed") {
+  use_private_mounts();
+  const TempDir dir;
+  put_file(dir / "source/a/b/file", "x");
+  put_file(dir / "source/file", "x");
+  put_dir(dir / "tree");
+  REQUIRE(::mount((dir / "source").c_str(), (dir / "tree").c_str(), nullptr, MS_BIND, nullptr) == 0);
+  fs::create_directory_symlink(dir / "source", dir / "link");
+  CHECK_FALSE(empty_tree(dir / "link"));
+  CHECK(exists(dir / "source/file"));
+  CHECK(empty_tree(dir / "tree"));
+  CHECK(fs::is_empty(dir / "source"));
+  CHECK(empty_tree(dir / "tree"));
+  CHECK(empty_tree(dir / "none"));
+}
+
 TEST_CASE("remove tree: a tree far deeper than a path can be long, with few descriptors") {
   const TempDir dir;
   put_dir(dir / "tree");

@@ -111,6 +111,10 @@ Result<> DiskWork::undo() {
   return close_encrypted(*mapper_, crypt_name(part), integrity_name(part));
 }
 
+Result<> DiskWork::remove() {
+  return remove_disk(roots_, *mapper_, disk_);
+}
+
 Result<> remove_disk(const SystemRoots& roots, DeviceMapper& mapper, const Disk& disk) {
   const auto gone = disk.block_device ? unlink_device(disk.target) : unmount_device(disk.target);
   if (!gone) return gone;

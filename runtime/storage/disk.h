@@ -45,6 +45,9 @@ class DiskWork {
   /// Closes what prepare() mapped.
   Result<> undo();
 
+  /// Takes all of it away again.
+  Result<> remove();
+
  private:
   Result<std::string> ensure_filesystem();
   Result<> mount_through_verity();

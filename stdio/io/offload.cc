@@ -68,9 +68,9 @@ struct Offload::Threads : std::enable_shared_from_this<Threads> {
   std::condition_variable gone;  // a thread has ended
   std::deque<std::shared_ptr<Job>> queue;
   std::set<std::shared_ptr<Job>> given_up;  // and not yet ended
-  unsigned count = 0;  // of threads
-  unsigned idle = 0;   // of those
-  unsigned hung = 0;   // of those
+  unsigned count = 0;                       // of threads
+  unsigned idle = 0;                        // of those
+  unsigned hung = 0;                        // of those
   bool ending = false;
 };
 
