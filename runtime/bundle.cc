@@ -10,6 +10,8 @@
 namespace gcs::runtime {
 namespace {
 
+constexpr const char* kPodsOfShimV2 = "/run/gcs/pods/";
+
 constexpr int kFresh = O_CREAT | O_TRUNC | O_NOFOLLOW;
 
 Result<> write_all(const std::string& path, const std::string& config, const std::vector<BundleFile>& files) {
@@ -23,13 +25,21 @@ Result<> write_all(const std::string& path, const std::string& config, const std
   return {};
 }
 
+Result<> check_directory(const std::string& field, const std::string& path) {
+  const auto clean = clean_path(field, path);
+  if (!clean) return clean.error();
+  if (*clean == "/") return Error(Errc::invalid_argument, field + ": is the root directory");
+  return {};
+}
+
 }  // namespace
 
 Result<> check_bundle_path(const std::string& path) {
-  const auto clean = clean_path("OciBundlePath", path);
-  if (!clean) return clean.error();
-  if (*clean == "/") return Error(Errc::invalid_argument, "OciBundlePath: is the root directory");
-  return {};
+  return check_directory("OciBundlePath", path);
+}
+
+Result<> check_scratch_path(const std::string& path) {
+  return path.empty() ? Result<>() : check_directory("ScratchDirPath", path);
 }
 
 Result<> write_bundle(const std::string& path, const std::string& config, const std::vector<BundleFile>& files) {
@@ -46,7 +56,8 @@ Result<> write_bundle(const std::string& path, const std::string& config, const 
 }
 
 Result<> remove_bundle(const std::string& path) {
-  const auto removed = remove_tree(path);
+  auto removed = remove_tree(path);
+  if (!removed && removed.error().code() == Errc::wrong_state) removed = empty_tree(path);  // it may be a mount itself
   if (!removed && removed.error().code() == Errc::wrong_state) return {};
   return removed;
 }
@@ -54,21 +65,29 @@ Result<> remove_bundle(const std::string& path) {
 Result<> remove_container_files(const std::string& bundle_path, const std::string& scratch_path) {
   const auto bundle = clean_path("OciBundlePath", bundle_path);
   if (!bundle) return bundle.error();
+  Result<> result;
+  const auto keep_first = [&result](const Result<>& step, const char* doing) {
+    if (!step && result) result = step.error().within(doing);
+  };
   if (!scratch_path.empty()) {
     const auto scratch = clean_path("ScratchDirPath", scratch_path);
-    if (!scratch) return scratch.error();
     // The scratch disk may be gone by now, so where it is tells whether layers.cc has mounted something over the
     // bundle. A bundle that is a disk's mount point itself holds its scratch, and is the host's to unmount.
-    if (*scratch != *bundle && !scratch->starts_with(*bundle + "/")) {
-      const auto unmounted = unmount_all(*bundle);
-      if (!unmounted) return unmounted.error().within("delete the bundle");
+    if (scratch && *scratch != *bundle && !scratch->starts_with(*bundle + "/")) {
+      keep_first(unmount_all(*bundle), "delete the bundle");
     }
-    const auto removed = remove_tree(*scratch);
-    if (!removed) return removed.error().within("delete the scratch");
+    keep_first(scratch ? remove_tree(*scratch) : scratch.error(), "delete the scratch");
   }
-  const auto removed = remove_tree(*bundle);
-  if (!removed) return removed.error().within("delete the bundle");
-  return {};
+  keep_first(remove_tree(*bundle), "delete the bundle");
+  return result;
+}
+
+void remove_empty_bundle(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0) remove_empty_pod_dir(path);
+}
+
+void remove_empty_pod_dir(const std::string& bundle_path) {
+  if (bundle_path.starts_with(kPodsOfShimV2)) ::rmdir(parent_of(bundle_path).c_str());
 }
 
 }  // namespace gcs::runtime

@@ -210,7 +210,7 @@ io::Task<Result<>> Container::remove_files() {
   std::function<Result<>()> clean = [bundle = config_.bundle_path, scratch = config_.scratch_path] {
     return remove_container_files(bundle, scratch);
   };
-  const auto cleaned = co_await context_.offload.call<void>(clean);
+  const auto cleaned = co_await context_.offload.call<void>(clean, io::Offload::kLongLimit);
   if (pod_ == nullptr) co_return cleaned;
   const auto left = co_await pods_.leave(pod_, id());
   co_return cleaned ? left : cleaned;

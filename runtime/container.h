@@ -46,6 +46,7 @@ class Container : public std::enable_shared_from_this<Container> {
   ~Container();
 
   const std::string& id() const { return config_.id; }
+  const std::string& bundle_path() const { return config_.bundle_path; }
   ContainerState state() const { return state_; }
   ExitType exit_type() const { return exit_type_; }
   ProcessPtr init() const { return init_; }

@@ -65,6 +65,8 @@ io::Task<Result<>> Container::create_parts() {
   const auto checked = check_bundle_path(config_.bundle_path);
   if (!checked) co_return checked;
   config_.bundle_path = *clean_path("OciBundlePath", config_.bundle_path);
+  const auto removable = check_scratch_path(config_.scratch_path);
+  if (!removable) co_return removable;
   const auto entered = enter_pod();
   if (!entered) co_return entered;
   const auto network = find_network();

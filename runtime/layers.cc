@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "runtime/bundle.h"
 #include "runtime/mount.h"
 #include "runtime/mount_target.h"
 #include "runtime/overlay.h"
@@ -29,15 +30,19 @@ bool is_below(const std::string& path, const std::string& dir) {
   return path.starts_with(dir == "/" ? dir : dir + "/");
 }
 
-bool same_directory(const io::Fd& one, const io::Fd& other) {
-  struct stat a {
-  }, b{};
-  return ::fstat(one.get(), &a) == 0 && ::fstat(other.get(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+Result<MovedBundle> bundle_at(const std::string& path, const io::Fd& directory) {
+  struct stat status {};
+  if (::fstat(directory.get(), &status) != 0) return sys_error("look at " + path);
+  return MovedBundle{path, status.st_dev, status.st_ino};
+}
+
+bool same_directory(const MovedBundle& one, const MovedBundle& other) {
+  return one.device == other.device && one.inode == other.inode;
 }
 
 /// Mounts <scratch>/bundle over the bundle, unless the scratch lives in it or a former Add has done so.
-Result<> move_bundle_to_scratch(const CombinedLayers& layers, Undo& undo) {
-  if (!moves_bundle(layers)) return {};
+Result<std::optional<MovedBundle>> move_bundle_to_scratch(const CombinedLayers& layers, Undo& undo) {
+  if (!moves_bundle(layers)) return std::optional<MovedBundle>();
   const std::string bundle = parent_of(layers.root_path);
   const std::string source = layers.scratch_path + "/bundle";
   const auto from = make_dirs_unfollowed(source, 0755, undo);
@@ -46,11 +51,35 @@ Result<> move_bundle_to_scratch(const CombinedLayers& layers, Undo& undo) {
   if (!at) return at.error();
   const auto onto = make_dir_at(*at, 0700, undo);
   if (!onto) return onto.error();
-  if (same_directory(*from, *onto)) return {};
+  const auto wanted = bundle_at(bundle, *from);
+  if (!wanted) return wanted.error();
+  const auto seen = bundle_at(bundle, *onto);
+  if (!seen) return seen.error();
+  if (same_directory(*wanted, *seen)) return std::optional(*wanted);
   const auto bound = bind_mount(proc_fd_path(from->get()), proc_fd_path(onto->get()));
   if (!bound) return sys_error("bind " + source + " to " + bundle, bound.error().sys_errno());
   const auto place = std::make_shared<Place>(std::move(*at));
   undo.add([place] { ::umount2(place->through().c_str(), UMOUNT_NOFOLLOW); });
+  return std::optional(*wanted);
+}
+
+/// One mount, for what is below it is not ours.
+Result<> unmount_bundle(const MovedBundle& bundle) {
+  const auto place = find_place(bundle.path);
+  if (!place && place.error().code() == Errc::not_found) return {};
+  if (!place) return place.error();
+  {
+    const auto directory = open_at(*place, O_PATH | O_DIRECTORY);
+    if (!directory && directory.error().code() == Errc::not_found) return {};
+    if (!directory) return directory.error();
+    const auto seen = bundle_at(bundle.path, *directory);
+    if (!seen) return seen.error();
+    const auto mounted = is_mount_point(place->through());
+    if (!mounted) return mounted.error();
+    if (!*mounted || !same_directory(*seen, bundle)) return {};
+  }
+  if (::umount2(place->through().c_str(), UMOUNT_NOFOLLOW) != 0) return sys_error("unmount " + bundle.path);
+  remove_empty_bundle(bundle.path);
   return {};
 }
 
@@ -82,25 +111,27 @@ Result<> mount_root(const CombinedLayers& layers, const std::string& target, Und
   return mount_overlay(overlay, target);
 }
 
-Result<> add(const CombinedLayers& layers) {
+Result<std::optional<MovedBundle>> add(const CombinedLayers& layers) {
   // Asked first, for a bundle that is mounted over would hide it.
   const auto mounted = is_mount_point(layers.root_path);
   if (!mounted) return mounted.error();
   if (*mounted) return Error(Errc::already_exists, layers.root_path + " is mounted already");
   const auto there = require_layers(layers.layer_paths);
-  if (!there) return there;
+  if (!there) return there.error();
 
   Undo undo;
-  const auto moved = move_bundle_to_scratch(layers, undo);
+  auto moved = move_bundle_to_scratch(layers, undo);
   if (!moved) return moved;
   const auto place = make_place(layers.root_path, 0755, undo);
   if (!place) return place.error();
+  const auto free = require_unmounted(*place);
+  if (!free) return free.error();
   const auto dir = make_dir_at(*place, 0755, undo);
   if (!dir) return dir.error();
   const auto root = mount_root(layers, proc_fd_path(dir->get()), undo);
   if (!root) return root.error().within("root file system " + layers.root_path);
   undo.keep();
-  return {};
+  return moved;
 }
 
 }  // namespace
@@ -132,19 +163,20 @@ bool moves_bundle(const CombinedLayers& layers) {
   return !layers.scratch_path.empty() && layers.scratch_path != bundle && !is_below(layers.scratch_path, bundle);
 }
 
-Result<> add_combined_layers(const CombinedLayers& layers) {
+Result<std::optional<MovedBundle>> add_combined_layers(const CombinedLayers& layers) {
   const auto clean = clean_layers(layers);
   if (!clean) return clean.error();
-  const auto added = add(*clean);
+  auto added = add(*clean);
   if (!added) return added.error().within("combine layers");
-  return {};
+  return added;
 }
 
-Result<> remove_combined_layers(const std::string& root_path) {
+Result<> remove_combined_layers(const std::string& root_path, const std::optional<MovedBundle>& bundle) {
   const auto clean = clean_path("ContainerRootPath", root_path);
   if (!clean) return clean.error();
   if (*clean == "/") return Error(Errc::invalid_argument, "ContainerRootPath: is the root directory");
-  const auto removed = unmount_and_remove(*clean);
+  auto removed = unmount_and_remove(*clean);
+  if (removed && bundle) removed = unmount_bundle(*bundle);
   if (!removed) return removed.error().within("remove combined layers");
   return {};
 }

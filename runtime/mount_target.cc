@@ -15,6 +15,8 @@
 namespace gcs::runtime {
 namespace {
 
+constexpr int kRaces = 128;  // with somebody who removes what is empty
+
 /// openat2(2) with no symlink on the way, nor at its end (which O_NOFOLLOW would make ENOTDIR of). Mounts are entered:
 /// layers and disks lie below each other.
 Result<io::Fd> open_unfollowed(int dir, const std::string& name, const std::string& shown, int flags) {
@@ -49,8 +51,22 @@ Result<std::shared_ptr<io::Fd>> shared(Result<io::Fd> fd) {
   return std::make_shared<io::Fd>(std::move(*fd));
 }
 
-std::string name_of(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
+Result<std::shared_ptr<io::Fd>> make_dirs_once(const std::string& path, unsigned mode, Undo& undo) {
+  auto dir = shared(open_unfollowed(AT_FDCWD, "/", "/", O_PATH | O_DIRECTORY));
+  for (size_t at = 1; dir && at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    dir = shared(open_or_make(*dir, path.substr(at, end - at), path.substr(0, end), mode, undo));
+    at = end + 1;
+  }
+  return dir;
+}
+
+/// For umount2(2) a path that ends in a slash is that of what it leads to, whatever the flags: of "/" it makes a
+/// read-only file system.
+Result<std::string> name_of(const std::string& path) {
+  std::string name = path.substr(path.rfind('/') + 1);
+  if (name.empty()) return Error(Errc::invalid_argument, "\"" + path + "\" is the root directory");
+  return name;
 }
 
 }  // namespace
@@ -60,11 +76,9 @@ std::string Place::through() const {
 }
 
 Result<io::Fd> make_dirs_unfollowed(const std::string& path, unsigned mode, Undo& undo) {
-  auto dir = shared(open_unfollowed(AT_FDCWD, "/", "/", O_PATH | O_DIRECTORY));
-  for (size_t at = 1; dir && at < path.size();) {
-    const size_t end = std::min(path.find('/', at), path.size());
-    dir = shared(open_or_make(*dir, path.substr(at, end - at), path.substr(0, end), mode, undo));
-    at = end + 1;
+  auto dir = make_dirs_once(path, mode, undo);
+  for (int races = 1; races < kRaces && !dir && dir.error().sys_errno() == ENOENT; ++races) {
+    dir = make_dirs_once(path, mode, undo);
   }
   if (!dir) return dir.error();
   // Undo steps may share it: this one is the caller's own.
@@ -74,15 +88,19 @@ Result<io::Fd> make_dirs_unfollowed(const std::string& path, unsigned mode, Undo
 }
 
 Result<Place> find_place(const std::string& path) {
+  auto name = name_of(path);
+  if (!name) return name.error();
   auto parent = open_unfollowed(AT_FDCWD, parent_of(path), path, O_PATH | O_DIRECTORY);
   if (!parent) return parent.error();
-  return Place{std::move(*parent), name_of(path), path};
+  return Place{std::move(*parent), std::move(*name), path};
 }
 
 Result<Place> make_place(const std::string& path, unsigned mode, Undo& undo) {
+  auto name = name_of(path);
+  if (!name) return name.error();
   auto parent = make_dirs_unfollowed(parent_of(path), mode, undo);
   if (!parent) return parent.error();
-  return Place{std::move(*parent), name_of(path), path};
+  return Place{std::move(*parent), std::move(*name), path};
 }
 
 Result<io::Fd> make_dir_at(const Place& place, unsigned mode, Undo& undo) {

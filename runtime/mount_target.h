@@ -20,7 +20,8 @@ struct Place {
   std::string through() const;
 };
 
-/// The place of `path`, whose directory must be there: `not_found`. A symlink on the way is `invalid_argument`.
+/// The place of `path`, whose directory must be there: `not_found`. A symlink on the way is `invalid_argument`, and so
+/// is the root directory, which is in no other.
 Result<Place> find_place(const std::string& path);
 
 /// The same, for an Add: makes the directories above with `mode`; `undo` removes those again.
@@ -30,7 +31,7 @@ Result<Place> make_place(const std::string& path, unsigned mode, Undo& undo);
 /// symlink.
 Result<io::Fd> make_dir_at(const Place& place, unsigned mode, Undo& undo);
 
-/// mkdir -p by the same rules.
+/// mkdir -p by the same rules. One above that is removed meanwhile, for it was empty, is made again.
 Result<io::Fd> make_dirs_unfollowed(const std::string& path, unsigned mode, Undo& undo);
 
 /// What is visible at a place, be it a mount's root; `flags` as O_PATH or O_RDONLY.

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "runtime/safe_path.h"
@@ -9,8 +10,6 @@
 
 namespace gcs::runtime {
 namespace {
-
-constexpr const char* kPodsOfShimV2 = "/run/gcs/pods/";  // <pod>/<container>: the pod's directory is the guest's
 
 /// Processes that were just killed may hold the cgroup for a moment, which nothing announces.
 Result<> remove_cgroup(const Cgroups& cgroups, const std::string& path) {
@@ -26,7 +25,7 @@ Result<> remove_cgroup(const Cgroups& cgroups, const std::string& path) {
 
 /// Directories that are the pod's by their place, once they are empty.
 void remove_empty_parents(const Pod& pod, const std::string& bundle) {
-  if (bundle.starts_with(kPodsOfShimV2)) ::rmdir(parent_of(bundle).c_str());
+  remove_empty_pod_dir(bundle);
   if (pod.is_virtual) ::rmdir(parent_of(pod.paths.root).c_str());
 }
 
@@ -100,10 +99,17 @@ io::Task<Result<>> Pods::abandon(PodPtr pod, std::string bundle_path) {
     remove_empty_parents(copy, bundle_path);
     return down ? removed : down;
   };
-  const auto done = co_await offload_.call<void>(std::move(job));
+  const auto done = co_await offload_.call<void>(std::move(job), io::Offload::kLongLimit);
   advance(*pod, PodEvent::removed);
   pods_.erase(pod->id);
   co_return done;
+}
+
+bool Pods::uses_bundle(const std::string& bundle_path) const {
+  return std::ranges::any_of(pods_, [&](const auto& one) {
+    const Pod& pod = *one.second;
+    return pod.paths.root == bundle_path || (pod.remains && pod.remains->bundle_path == bundle_path);
+  });
 }
 
 Result<PodPtr> Pods::join(const std::string& id, const std::string& workload) {
@@ -134,7 +140,7 @@ io::Task<Result<>> Pods::retire(PodPtr pod, Pod::Remains remains) {
 io::Task<Result<>> Pods::take_down(PodPtr pod) {
   advance(*pod, PodEvent::last_left);
   std::function<Result<>()> job = [cgroups = cgroups_, copy = *pod] { return take_down_now(cgroups, copy); };
-  const auto done = co_await offload_.call<void>(std::move(job));
+  const auto done = co_await offload_.call<void>(std::move(job), io::Offload::kLongLimit);
   advance(*pod, PodEvent::removed);
   pods_.erase(pod->id);
   if (!done) log::warn("pod not removed whole", {{"pod", pod->id}, {"error", done.error().message()}});

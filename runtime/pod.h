@@ -58,6 +58,9 @@ class Pods {
   /// Enters a workload. `not_found` without the pod, `wrong_state` while its sandbox is being created.
   Result<PodPtr> join(const std::string& id, const std::string& workload);
 
+  /// Whether files of a pod are in this bundle, which its sandbox may have left to it.
+  bool uses_bundle(const std::string& bundle_path) const;
+
   /// A workload is gone. The last one of a pod without sandbox ends the pod.
   io::Task<Result<>> leave(PodPtr pod, std::string workload);
 

@@ -1,5 +1,7 @@
 #include "runtime/registry.h"
 
+#include <algorithm>
+
 #include "runtime/id.h"
 #include "stdio/io/log.h"
 
@@ -51,6 +53,12 @@ Result<ContainerPtr> Registry::find(const std::string& id) const {
     return Error(Errc::wrong_state, "container \"" + id + "\" is still being created");
   }
   return found->second;
+}
+
+bool Registry::uses_bundle(const std::string& bundle_path) const {
+  const bool used = std::ranges::any_of(
+      containers_, [&](const auto& container) { return container.second->bundle_path() == bundle_path; });
+  return used || pods_.uses_bundle(bundle_path);
 }
 
 io::Task<Result<>> Registry::remove(std::string id) {

@@ -29,6 +29,9 @@ class Registry {
   /// The id is in use, if only by one whose creation is still running.
   bool contains(const std::string& id) const { return containers_.contains(id); }
 
+  /// Whether a container, or what is left of a pod, has this bundle; a clean path.
+  bool uses_bundle(const std::string& bundle_path) const;
+
   /// Frees all that is kept of a container that has stopped, its id included.
   io::Task<Result<>> remove(std::string id);
 

@@ -1,6 +1,6 @@
-// remove_tree() of safe_path.h. Everything is done relative to an open directory, so that nobody can swap a directory
-// for a symlink between the look and the deed, and each directory is opened with RESOLVE_NO_XDEV, which unlike a
-// comparison of device numbers also stops at bind mounts of the same file system.
+// remove_tree() and empty_tree() of safe_path.h. Everything is done relative to an open directory, so that nobody can
+// swap a directory for a symlink between the look and the deed, and each directory is opened with RESOLVE_NO_XDEV,
+// which unlike a comparison of device numbers also stops at bind mounts of the same file system.
 //
 // Recursion ends at kMaxDepth: a directory below that is moved up, beside the outermost one's entries, and met again
 // there. So a tree of any depth needs kMaxDepth descriptors at most.
@@ -44,6 +44,12 @@ class TreeRemover {
     if (depth == 0) top_ = dir.get();
     empty(std::move(dir), path, depth);
     if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) note(path, errno);
+  }
+
+  /// Removes what is in a directory.
+  void empty(io::Fd dir, const std::string& path) {
+    top_ = dir.get();
+    empty(std::move(dir), path, 0);
   }
 
   const std::optional<Error>& failure() const { return failure_; }
@@ -107,6 +113,16 @@ Result<> remove_tree(const std::string& path) {
     return parent.error();
   }
   return remove_tree_at(parent->get(), clean->substr(clean->rfind('/') + 1), *clean);
+}
+
+Result<> empty_tree(const std::string& path) {
+  auto dir = io::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!dir && dir.error().sys_errno() == ENOENT) return {};
+  if (!dir) return dir.error();
+  TreeRemover remover;
+  remover.empty(std::move(*dir), path);
+  if (remover.failure()) return *remover.failure();
+  return {};
 }
 
 Result<> remove_tree_at(int parent, const std::string& name, const std::string& shown) {

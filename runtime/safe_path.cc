@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kMaxPath = 4096;  // PATH_MAX, the final NUL included
 
-/// The kernel gives EAGAIN when a rename elsewhere raced with "..": it cannot tell whether the path stayed inside.
+/// The kernel gives EAGAIN when a rename elsewhere raced with "..": it cannot tell whether the path stayed inside. Lost
+/// races of other kinds are as rare.
 constexpr int kRaces = 128;
 
 Error bad_path(std::string_view field, std::string_view why) {
@@ -130,10 +131,14 @@ Result<std::string> read_file_in_root(const std::string& root, const std::string
 }
 
 Result<> make_dirs(const std::string& path, unsigned mode, std::vector<std::string>* made) {
+  int races = 0;
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string dir = path.substr(0, slash);
     if (::mkdir(dir.c_str(), mode) == 0) {
-      if (made != nullptr) made->push_back(dir);
+      if (made != nullptr && std::ranges::find(*made, dir) == made->end()) made->push_back(dir);
+    } else if (errno == ENOENT && races++ < kRaces) {
+      slash = 0;  // the one above has gone meanwhile
+      continue;
     } else if (errno != EEXIST) {
       return sys_error("make " + dir);
     }

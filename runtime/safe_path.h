@@ -36,7 +36,8 @@ Result<> write_file_in_root(const std::string& root, const std::string& path, st
 /// The content of a regular file below `root`: `exhausted` beyond `limit`, `invalid_argument` for what is no file.
 Result<std::string> read_file_in_root(const std::string& root, const std::string& path, size_t limit = 1 << 20);
 
-/// mkdir -p for a path of our own. Adds the directories that it made to `made`, outermost first, where given.
+/// mkdir -p for a path of our own. Adds the directories that it made to `made`, outermost first, where given. Holds
+/// its own against somebody who removes the directories above while they are empty, as those of pods and disks are.
 Result<> make_dirs(const std::string& path, unsigned mode, std::vector<std::string>* made = nullptr);
 
 /// Removes `path` and all below it; a path that is not there is success. Follows no symlink and enters no mount: one
@@ -44,7 +45,11 @@ Result<> make_dirs(const std::string& path, unsigned mode, std::vector<std::stri
 /// depth, with a bounded number of descriptors.
 Result<> remove_tree(const std::string& path);
 
-/// The same for the entry `name` of an open directory; `shown` is its path in texts.
+/// The same for all that is in the directory `path`, which stays, and may itself be a mount's root. A symlink is an
+/// error.
+Result<> empty_tree(const std::string& path);
+
+/// The same as remove_tree() for the entry `name` of an open directory; `shown` is its path in texts.
 Result<> remove_tree_at(int parent, const std::string& name, const std::string& shown);
 
 /// "/proc/self/fd/N", for mount(2) and other calls without a descriptor form.

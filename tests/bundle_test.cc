@@ -89,6 +89,24 @@ TEST_CASE("bundle: removed after a failed creation, but for a root file system t
   CHECK(remove_bundle(dir / "a"));
 }
 
+TEST_CASE("bundle: one that shows the directory of a scratch is emptied after a failed creation, and stays mounted") {
+  use_private_mounts();
+  const TempDir dir;
+  put_file(dir / "layer/file", "kept");
+  put_dir(dir / "disk/scratch/bundle/rootfs");
+  put_dir(dir / "a");
+  REQUIRE(bind_mount(dir / "disk/scratch/bundle", dir / "a"));
+  REQUIRE(bind_mount(dir / "layer", dir / "a/rootfs"));
+  REQUIRE(write_bundle(dir / "a", "{}\n", {{"hosts", ""}}));
+  put_file(dir / "a/logs/deep/log", "x");
+  CHECK(remove_bundle(dir / "a"));
+  CHECK(*is_mount_point(dir / "a"));
+  CHECK(get_file(dir / "a/rootfs/file") == "kept");
+  REQUIRE(unmount_all(dir / "a/rootfs"));
+  CHECK(remove_bundle(dir / "a"));
+  CHECK(fs::is_empty(dir / "disk/scratch/bundle"));
+}
+
 TEST_CASE("container files: bundle and scratch go, with the scratch inside or outside, or gone before") {
   const TempDir dir;
   put_file(dir / "a/config.json", "");
@@ -118,6 +136,37 @@ TEST_CASE("container files: the mount that layers put over the bundle is taken a
   CHECK_FALSE(exists(dir / "a"));
   CHECK_FALSE(exists(dir / "disk/scratch"));
   CHECK(exists(dir / "disk"));
+}
+
+TEST_CASE("bundle: a scratch's path is absolute and clean where there is one") {
+  CHECK(check_scratch_path(""));
+  CHECK(check_scratch_path("/run/gcs/c/a/scratch/a"));
+  for (const char* path : {"scratch", "/", "/run/../etc"}) {
+    const auto checked = check_scratch_path(path);
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().code() == Errc::invalid_argument);
+    CHECK(checked.error().message().starts_with("ScratchDirPath"));
+  }
+}
+
+TEST_CASE("container files: a scratch that cannot be removed is the error, and the bundle goes all the same") {
+  use_private_mounts();
+  const TempDir dir;
+  put_file(dir / "kept/file", "kept");
+  put_file(dir / "a/config.json", "");
+  std::string scratch = dir / "disk/scratch";
+  SUBCASE("with a mount in it") {
+    put_dir(scratch + "/upper");
+    REQUIRE(bind_mount(dir / "kept", scratch + "/upper"));
+  }
+  SUBCASE("which is no path") {
+    scratch = "scratch";
+  }
+  const auto removed = remove_container_files(dir / "a", scratch);
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().message().find("delete the scratch") != std::string::npos);
+  CHECK_FALSE(exists(dir / "a"));
+  CHECK(get_file(dir / "kept/file") == "kept");
 }
 
 TEST_CASE("container files: a root file system that is still mounted is an error, and keeps its content") {

@@ -1,6 +1,7 @@
 #include "runtime/layers.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <filesystem>
 
 #include "runtime/mount.h"
+#include "stdio/io/fd.h"
 #include "tests/support/temp_dir.h"
 
 using namespace gcs;
@@ -117,6 +119,60 @@ TEST_CASE("layers: after a removal they can be added again, and the bundle is no
   REQUIRE(remove_combined_layers(scene.layers.root_path));
   REQUIRE(::umount2((scene.dir / "bundle").c_str(), 0) == 0);
   CHECK_FALSE(*is_mount_point(scene.dir / "bundle"));
+}
+
+TEST_CASE("layers: with the bundle that they moved they leave no mount, and no directory of the bundle") {
+  Scene scene;
+  scene.use_scratch_elsewhere();
+  auto bundle = add_combined_layers(scene.layers);
+  REQUIRE(bundle);
+  REQUIRE(*bundle);
+  SUBCASE("at once") {}
+  SUBCASE("after they were removed and added again over the same bundle") {
+    REQUIRE(remove_combined_layers(scene.layers.root_path));
+    bundle = add_combined_layers(scene.layers);
+    REQUIRE(bundle);
+  }
+  SUBCASE("also once the scratch is out of sight") {
+    fs::rename(scene.dir / "disk", scene.dir / "elsewhere");
+  }
+  REQUIRE(remove_combined_layers(scene.layers.root_path, *bundle));
+  CHECK_FALSE(exists(scene.dir / "bundle"));
+  CHECK(remove_combined_layers(scene.layers.root_path, *bundle));
+}
+
+TEST_CASE("layers: a bundle that is no longer theirs is left alone, and so is one in use") {
+  Scene scene;
+  scene.use_scratch_elsewhere();
+  const auto bundle = add_combined_layers(scene.layers);
+  REQUIRE(bundle);
+  SUBCASE("somebody else's mount") {
+    REQUIRE(remove_combined_layers(scene.layers.root_path));
+    REQUIRE(unmount_all(scene.dir / "bundle"));
+    put_dir(scene.dir / "other");
+    REQUIRE(bind_mount(scene.dir / "other", scene.dir / "bundle"));
+    CHECK(remove_combined_layers(scene.layers.root_path, *bundle));
+  }
+  SUBCASE("in use") {
+    put_file(scene.dir / "bundle/file", "");
+    const io::Fd file(::open((scene.dir / "bundle/file").c_str(), O_RDONLY | O_CLOEXEC));
+    const auto removed = remove_combined_layers(scene.layers.root_path, *bundle);
+    REQUIRE_FALSE(removed);
+    CHECK(removed.error().code() == Errc::wrong_state);
+    CHECK_FALSE(exists(scene.layers.root_path));
+  }
+  CHECK(*is_mount_point(scene.dir / "bundle"));
+}
+
+TEST_CASE("layers: a scratch in the bundle, and none, move no bundle") {
+  Scene scene;
+  SUBCASE("in the bundle") {
+    scene.use_scratch_in_bundle();
+  }
+  SUBCASE("none") {}
+  const auto bundle = add_combined_layers(scene.layers);
+  REQUIRE(bundle);
+  CHECK_FALSE(*bundle);
 }
 
 TEST_CASE("layers: a root that is mounted already is refused, and nothing is stacked") {

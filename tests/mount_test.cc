@@ -4,7 +4,9 @@
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "runtime/mount_target.h"
 #include "tests/support/temp_dir.h"
@@ -89,6 +91,33 @@ TEST_CASE("unmount and remove: the directory goes, what was mounted stays") {
   CHECK_FALSE(exists(dir / "target"));
   CHECK(get_file(dir / "source/file") == "kept");
   CHECK(unmount_and_remove(dir / "target"));
+}
+
+TEST_CASE("place: the root directory is none, so that nothing is mounted over it or unmounted from it") {
+  CHECK(find_place("/").error().code() == Errc::invalid_argument);
+  Undo undo;
+  CHECK(make_place("/", 0700, undo).error().code() == Errc::invalid_argument);
+}
+
+TEST_CASE("place: a directory above that somebody removes while it is empty is made again") {
+  const TempDir dir;
+  const std::string shared = dir / "scsi";
+  std::atomic<bool> done = false;
+  std::atomic<int> removals = 0;  // still to be done; fewer at a time than there are tries
+  std::thread remover([&] {
+    while (!done) {
+      if (removals > 0 && ::rmdir(shared.c_str()) == 0) --removals;
+    }
+  });
+  int failed = 0;
+  for (int round = 0; round < 1000; ++round) {
+    removals = 50;
+    Undo undo;  // takes the directories away again
+    failed += make_dirs_unfollowed(shared + "/disk", 0700, undo) ? 0 : 1;
+  }
+  done = true;
+  remover.join();
+  CHECK(failed == 0);
 }
 
 TEST_CASE("unmount: a link is not followed") {

@@ -151,10 +151,12 @@ TEST_CASE("pods: a sandbox deleted before its workloads leaves them their files,
   REQUIRE(house.loop.run(house.pods.retire(pod, {house.bundle, ""})));
   CHECK(exists(house.bundle + "/hosts"));
   CHECK(house.pods.join("p1", "w3").error().code() == Errc::not_found);
+  CHECK(house.pods.uses_bundle(house.bundle));
   REQUIRE(house.loop.run(house.pods.leave(pod, "w1")));
   CHECK(exists(house.bundle + "/hosts"));
   REQUIRE(house.loop.run(house.pods.leave(pod, "w2")));
   CHECK_FALSE(exists(house.bundle));
+  CHECK_FALSE(house.pods.uses_bundle(house.bundle));
   CHECK_FALSE(exists(house.dir / "cgroup/pods/p1"));
   CHECK(house.pods.begin("p1", house.bundle, false));
 }

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "tests/support/temp_dir.h"
 
@@ -158,6 +160,35 @@ TEST_CASE("make dirs: tells which ones it made") {
   CHECK_FALSE(make_dirs(dir / "file/x", 0700));
 }
 
+TEST_CASE("make dirs: one above that somebody removes while it is empty is made again") {
+  const TempDir dir;
+  const std::string shared = dir / "virtual-pods";
+  std::atomic<bool> done = false;
+  std::atomic<int> removals = 0;  // still to be done; fewer at a time than there are tries
+  std::thread remover([&] {
+    while (!done) {
+      if (removals > 0 && ::rmdir(shared.c_str()) == 0) --removals;
+    }
+  });
+  int failed = 0;
+  for (int round = 0; round < 1000; ++round) {
+    removals = 50;
+    failed += make_dirs(shared + "/pod", 0755) ? 0 : 1;
+    ::rmdir((shared + "/pod").c_str());
+  }
+  done = true;
+  remover.join();
+  CHECK(failed == 0);
+}
+
+TEST_CASE("make dirs: what was made before a failure is told, each once") {
+  const TempDir dir;
+  put_file(dir / "a/file", "");
+  std::vector<std::string> made;
+  CHECK_FALSE(make_dirs(dir / "b/c/../../a/file/x", 0755, &made));
+  CHECK(made == std::vector<std::string>{dir / "b", dir / "b/c"});
+}
+
 TEST_CASE("remove tree: everything goes, and what links point to stays") {
   const TempDir dir;
   put_file(dir / "kept/file", "kept");
@@ -211,6 +242,22 @@ TEST_CASE("remove tree: a tree that is a mount itself is left alone") {
   REQUIRE(::mount((dir / "source").c_str(), (dir / "tree").c_str(), nullptr, MS_BIND, nullptr) == 0);
   CHECK(remove_tree(dir / "tree").error().code() == Errc::wrong_state);
   CHECK(exists(dir / "source/file"));
+}
+
+TEST_CASE("empty tree: all in a directory goes, also where it is a mount itself; a link is not followed") {
+  use_private_mounts();
+  const TempDir dir;
+  put_file(dir / "source/a/b/file", "x");
+  put_file(dir / "source/file", "x");
+  put_dir(dir / "tree");
+  REQUIRE(::mount((dir / "source").c_str(), (dir / "tree").c_str(), nullptr, MS_BIND, nullptr) == 0);
+  fs::create_directory_symlink(dir / "source", dir / "link");
+  CHECK_FALSE(empty_tree(dir / "link"));
+  CHECK(exists(dir / "source/file"));
+  CHECK(empty_tree(dir / "tree"));
+  CHECK(fs::is_empty(dir / "source"));
+  CHECK(empty_tree(dir / "tree"));
+  CHECK(empty_tree(dir / "none"));
 }
 
 TEST_CASE("remove tree: a tree far deeper than a path can be long, with few descriptors") {

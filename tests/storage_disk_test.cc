@@ -22,6 +22,9 @@
 #include "runtime/storage/mapping_names.h"
 #include "runtime/storage/storage.h"
 #include "stdio/io/task_group.h"
+#include "tests/support/captured_log.h"
+#include "tests/support/fake_stream.h"
+#include "tests/support/gate.h"
 #include "tests/support/loop.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/temp_dir.h"
@@ -98,6 +101,7 @@ class FakeMapper final : public DeviceMapper {
   explicit FakeMapper(std::string dev) : dev_(std::move(dev)) {}
 
   Result<std::string> create(const Mapping& mapping) override {
+    if (gate != nullptr) CHECK(gate->job<int>(0)());
     if (mapping.type == fails) return Error(Errc::internal, "the test's failure");
     if (live.contains(mapping.name)) return Error(Errc::already_exists, "it exists");
     const size_t at = mapping.parameters.find(dev_);
@@ -125,7 +129,8 @@ class FakeMapper final : public DeviceMapper {
 
   std::map<std::string, Mapping> live;
   std::vector<Mapping> made;
-  std::string fails;  ///< this type
+  std::string fails;     ///< this type
+  Gate* gate = nullptr;  ///< where making one hangs
 
  private:
   static void format(const std::string& node) {
@@ -211,6 +216,10 @@ struct House {
   FakeMapper* mapper = new FakeMapper(roots.dev);
   Storage storage{context, roots, std::unique_ptr<DeviceMapper>(mapper)};
   Storage slow_storage{slow_context, roots};  ///< its time is the test's
+  io::Offload slow_offload{loop.executor(), manual};
+  runtime::RuntimeContext hung_context{slow_stdio, reaper, oci, slow_offload, processes, network.namespaces, cgroups};
+  FakeMapper* hung_mapper = new FakeMapper(roots.dev);
+  Storage hung_storage{hung_context, roots, std::unique_ptr<DeviceMapper>(hung_mapper)};  ///< likewise, with its jobs'
   std::optional<Running<Done>> reaping;
 };
 
@@ -334,6 +343,40 @@ TEST_CASE("disk: an empty path, a bad field, a controller above 3 are answered a
   CHECK(refused([](Disk& d) { d.encrypted = true; }).starts_with("Filesystem"));
   CHECK(refused([](Disk& d) { d.address.controller = 255; }).starts_with("Controller"));
   CHECK(refused([](Disk& d) { d.verity = VeritySettings(); }).starts_with("VerityInfo"));
+}
+
+TEST_CASE("disk: options that mean nothing make one line of the log, and too many are refused without one") {
+  House house;
+  const CapturedLog log;
+  Disk disk = house.disk();
+  disk.address.controller = 4;  // so that no disk is waited for
+  disk.options.assign(100'000, "nonsense");
+  CHECK(house.add(disk).error().message().starts_with("Options"));
+  CHECK(log.lines() == 0);
+  disk.options = {"some", "some", "ro", std::string(1000, 'x')};
+  CHECK(house.add(disk).error().message().starts_with("Controller"));
+  CHECK(log.lines() == 1);
+  CHECK(log.has("some," + std::string(64, 'x')));
+  CHECK_FALSE(log.has(std::string(65, 'x')));
+}
+
+TEST_CASE("storage: the root directory is no MountPath, nor is anything taken away there") {
+  House house;
+  Disk disk = house.disk();
+  disk.target = "/";
+  Pmem pmem;
+  pmem.target = "//";
+  SharedDirectory directory;
+  directory.target = "/.";
+  directory.port = 564;
+  const auto refused = [&house](io::Task<Result<>> task) { return house.loop.run(std::move(task)).error().message(); };
+  CHECK(refused(house.storage.remove_disk(disk)).starts_with("MountPath"));
+  CHECK(refused(house.storage.add_pmem(pmem)).starts_with("MountPath"));
+  CHECK(refused(house.storage.remove_pmem(pmem)).starts_with("MountPath"));
+  CHECK(refused(house.storage.add_directory(directory)).starts_with("MountPath"));
+  CHECK(refused(house.storage.remove_directory(directory.target)).starts_with("MountPath"));
+  disk.block_device = true;
+  CHECK(refused(house.storage.remove_disk(disk)).starts_with("MountPath"));
 }
 
 TEST_CASE("disk: a second one at the same path is refused, also at the same time, and nothing is stacked") {
@@ -734,6 +777,134 @@ TEST_CASE("disk: one that is in use is not encrypted over") {
   CHECK_FALSE(exists(disk.target));
 }
 
+TEST_CASE("disk: a mount that is given up keeps its names until it ends, and is then taken back") {
+  if (!has_loop_devices()) return;
+  Gate gate;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  house.hung_mapper->gate = &gate;
+  Disk disk = house.disk();
+  disk.read_only = true;
+  disk.verity = verity_of(4 << 20);
+  auto adding = house.loop.start(house.hung_storage.add_disk(disk));
+  house.loop.look_until([&] { return gate.holds(1); });
+  house.manual.advance(io::Offload::kLongLimit);
+  house.loop.run_until([&] { return adding.done(); });
+  CHECK(adding.value().error().code() == Errc::timed_out);
+  auto patient = house.loop.start(house.hung_storage.remove_disk(disk));
+  house.loop.settle();
+  CHECK_FALSE(patient.done());
+  house.manual.advance(io::Offload::kLongLimit);
+  house.loop.settle();
+  REQUIRE(patient.done());
+  CHECK(patient.value().error().code() == Errc::timed_out);
+  auto again = house.loop.start(house.hung_storage.add_disk(disk));
+  house.loop.settle();
+  CHECK_FALSE(again.done());
+  gate.open();
+  house.loop.run_until([&] { return again.done(); });
+  REQUIRE_MESSAGE(again.value(), again.value().error().message());
+  CHECK(house.hung_mapper->made.size() == 2);
+  REQUIRE(house.loop.run(house.hung_storage.remove_disk(disk)));
+  CHECK(house.hung_mapper->live.empty());
+  CHECK_FALSE(exists(disk.target));
+}
+
+TEST_CASE("disk: an encryption that is given up closes again what it had mapped") {
+  if (!has_loop_devices()) return;
+  Gate gate;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  house.hung_mapper->gate = &gate;
+  Disk disk = house.disk();
+  disk.encrypted = true;
+  disk.filesystem = "ext4";
+  auto adding = house.loop.start(house.hung_storage.add_disk(disk));
+  house.loop.look_until([&] { return gate.holds(1); });
+  house.manual.advance(io::Offload::kLongLimit);
+  house.loop.run_until([&] { return adding.done(); });
+  CHECK(adding.value().error().code() == Errc::timed_out);
+  gate.open();
+  REQUIRE(house.loop.run(house.hung_storage.remove_disk(house.disk())));  // once that has ended
+  CHECK(house.hung_mapper->made.size() == 3);
+  CHECK(house.hung_mapper->live.empty());
+  CHECK_FALSE(exists(disk.target));
+}
+
+namespace {
+
+runtime::CombinedLayers layers_in(const House& house, const std::string& bundle) {
+  put_file(house.dir / "layers/one/file", "from the layer");
+  runtime::CombinedLayers layers;
+  layers.root_path = bundle + "/rootfs";
+  layers.layer_paths = {house.dir / "layers/one"};
+  layers.scratch_path = house.dir / "run/scratch/c1";
+  return layers;
+}
+
+}  // namespace
+
+TEST_CASE("storage: layers wait for a disk that is being mounted where their bundle is, however the path is written") {
+  if (!has_loop_devices()) return;
+  Gate gate;
+  House house;
+  const LoopDevice device(house.ext4_image("disk"));
+  house.plug(1, "sda", device);
+  house.mapper->gate = &gate;
+  Disk disk = house.disk();
+  disk.read_only = true;
+  disk.verity = verity_of(4 << 20);
+  auto layers = layers_in(house, house.dir / "run//mounts/./m0");
+  layers.scratch_path.clear();  // so that they need the disk's directory, and cannot make it
+  auto mounting = house.loop.start(house.storage.add_disk(disk));
+  house.loop.look_until([&] { return gate.holds(1); });
+  auto combining = house.loop.start(house.storage.add_layers(layers));
+  for (int i = 0; i < 20; ++i) CHECK(house.loop.run(house.storage.unplug(3, 9)));
+  CHECK_FALSE(combining.done());
+  gate.open();
+  house.loop.run_until([&] { return mounting.done() && combining.done(); });
+  CHECK(mounting.value());
+  CHECK_FALSE(combining.value());
+  CHECK(get_file(disk.target + "/file") == "from the disk");
+  REQUIRE(house.remove(disk));
+}
+
+TEST_CASE("storage: two Adds of the same layers at the same time mount them once, however the path is written") {
+  House house;
+  auto layers = layers_in(house, house.dir / "run/c1");
+  auto first = house.loop.start(house.storage.add_layers(layers));
+  layers.root_path = house.dir / "run//c1/./rootfs/";
+  auto second = house.loop.start(house.storage.add_layers(layers));
+  house.loop.run_until([&] { return first.done() && second.done(); });
+  CHECK(first.value());
+  CHECK(second.value().error().code() == Errc::already_exists);
+  storage::BundleUse nobody = [](const std::string&) { return false; };
+  REQUIRE(house.loop.run(house.storage.remove_layers(house.dir / "run/c1//rootfs", nobody)));
+  CHECK_FALSE(exists(house.dir / "run/c1"));
+}
+
+TEST_CASE("storage: the bundle of layers goes with them, but with its container where there is one") {
+  House house;
+  const auto layers = layers_in(house, house.dir / "run/c1");
+  std::string asked;
+  bool used = true;
+  storage::BundleUse in_use = [&](const std::string& bundle) {
+    asked = bundle;
+    return used;
+  };
+  REQUIRE(house.loop.run(house.storage.add_layers(layers)));
+  REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, in_use)));
+  CHECK(asked == house.dir / "run/c1");
+  CHECK(*runtime::is_mount_point(house.dir / "run/c1"));
+  REQUIRE(house.loop.run(house.storage.add_layers(layers)));
+  used = false;
+  REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, in_use)));
+  CHECK_FALSE(exists(house.dir / "run/c1"));
+  CHECK(exists(layers.scratch_path));
+}
+
 TEST_CASE("pmem: a device or a part of one is mounted read-only, and a failure leaves nothing") {
   if (!has_loop_devices()) return;
   House house;
@@ -784,4 +955,57 @@ TEST_CASE("directory: a server that is not there is an error after ten seconds, 
   CHECK(house.loop.run(house.storage.remove_directory(directory.target)));
   directory.port = -1;
   CHECK(house.loop.run(house.storage.add_directory(directory)).error().message().starts_with("Port"));
+}
+
+namespace {
+
+class OneServer final : public io::Dialer {
+ public:
+  explicit OneServer(io::Executor executor) : peer(executor) {}
+  io::Task<Result<std::unique_ptr<io::Stream>>> dial(io::Port) override { co_return peer.stream(); }
+
+  FakePeer peer;
+};
+
+/// A mount by 9P that has been made, and hangs before it says so.
+Plan9Mount hanging_mount(House& house, Gate& gate) {
+  SharedDirectory directory;
+  directory.target = house.dir / "run/mounts/d0";
+  directory.port = 564;
+  Plan9Mount order(directory, house.manual.now() + Storage::kDeviceLimit, nullptr);
+  order.mount = [&gate](int, const SharedDirectory& wanted) -> Result<> {
+    put_dir(wanted.target);
+    if (::mount("tmpfs", wanted.target.c_str(), "tmpfs", 0, nullptr) != 0) return sys_error("mount");
+    const auto waited = gate.job<int>(0)();
+    return waited ? Result<>() : waited.error();
+  };
+  return order;
+}
+
+}  // namespace
+
+TEST_CASE("directory: one whose connection is broken as it is mounted is an error, and taken away again") {
+  Gate gate;
+  House house;
+  OneServer server(house.loop.executor());
+  stdio::StdioContext stdio{house.loop.executor(), house.loop.engine(), server, house.manual, house.link, house.pool};
+  runtime::RuntimeContext context{
+      stdio, house.reaper, house.oci, house.slow_offload, house.processes, house.network.namespaces, house.cgroups};
+  io::Clock::Duration beyond{};
+  SUBCASE("in time to be told") {}
+  SUBCASE("when it has been given up") {
+    beyond = 5s;
+  }
+  auto order = hanging_mount(house, gate);
+  const std::string target = order.directory.target;
+  auto mounting = house.loop.start(mount_shared(context, house.slow_offload, std::move(order)));
+  house.loop.look_until([&] { return gate.holds(1); });
+  REQUIRE(*runtime::is_mount_point(target));
+  house.manual.advance(Storage::kDeviceLimit + beyond);
+  house.loop.settle();
+  CHECK(mounting.done() == (beyond > 0s));
+  gate.open();
+  house.loop.run_until([&] { return mounting.done(); });
+  CHECK(mounting.value().error().code() == Errc::timed_out);
+  house.loop.look_until([&] { return !exists(target); });
 }

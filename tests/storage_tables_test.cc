@@ -265,7 +265,8 @@ TEST_CASE("pmem: a part is mapped by sectors, under a name that says which") {
 }
 
 TEST_CASE("options: words become flags, the last one wins, and what is not known is left over") {
-  const MountOptions options = parse_mount_options({"ro", "noexec", "rshared", "private", "x=1", "nosuid", "suid"});
+  const MountOptions options =
+      parse_mount_options({"ro", "noexec", "rshared", "private", "x=1", "nosuid", "suid", "x=1"});
   CHECK(options.flags == (MS_RDONLY | MS_NOEXEC));
   CHECK(options.propagation == std::vector<unsigned long>{MS_SHARED | MS_REC, MS_PRIVATE});
   CHECK(options.unknown == std::vector<std::string>{"x=1"});

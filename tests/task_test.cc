@@ -6,15 +6,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <thread>
 
 #include "stdio/io/deadline.h"
 #include "stdio/io/offload.h"
+#include "tests/support/gate.h"
 #include "tests/support/loop.h"
 #include "tests/support/manual_clock.h"
 
@@ -56,53 +55,6 @@ Task<> clean_up(Loop& loop, Condition& gate, const bool& open, Errc& told, bool&
   co_await wait_for(gate, open);
   cleaned = true;
 }
-
-/// Jobs that hang until the test lets them go.
-class Gate {
- public:
-  ~Gate() {
-    open();
-    wait_until_left();
-  }
-
-  /// One that waits, and then gives a T made of `made_of`.
-  template <class T, class From>
-  std::function<Result<T>()> job(From made_of) {
-    return [this, made_of]() -> Result<T> {
-      std::unique_lock lock(mutex_);
-      ++waiting_;
-      changed_.notify_all();
-      changed_.wait(lock, [this] { return open_; });
-      ++left_;
-      changed_.notify_all();
-      return T(made_of);
-    };
-  }
-
-  /// Until so many wait in it.
-  void wait_for(unsigned count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this, count] { return waiting_ == count; });
-  }
-
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
-  void wait_until_left() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return left_ == waiting_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
-  unsigned waiting_ = 0;
-  unsigned left_ = 0;
-};
 
 /// Says when it is destroyed.
 class Mark {
@@ -379,7 +331,7 @@ TEST_CASE("offload: a job whose turn does not come in time is given up, and neve
   clock.advance(10s);
   loop.settle();
   REQUIRE(queued.done());
-  CHECK(queued.value().error().code() == Errc::timed_out);
+  CHECK(queued.value().error().code() == Errc::exhausted);  // and not one that may be at work still
   gate.open();
   loop.run_until([&] { return std::all_of(running.begin(), running.end(), [](auto& r) { return r.done(); }); });
   CHECK(loop.run(offload.call<int>([]() -> Result<int> { return 0; })));
@@ -401,6 +353,90 @@ TEST_CASE("offload: what hangs does not keep the owner from going") {
   }
   gate.open();
   gate.wait_until_left();
+}
+
+TEST_CASE("offload: a job that was given up is taken back when it ends after all, and what it held is let go then") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  Offload offload(loop.executor(), clock);
+  auto held = std::make_shared<const int>(0);
+  const std::weak_ptr<const int> watched = held;
+  const auto taken_back = std::make_shared<std::atomic<int>>(0);
+  Offload::TakeBack<int> take_back = [taken_back](const Result<int>& gave) { *taken_back = *gave; };
+  auto hanging = loop.start(offload.call<int>(gate.job<int>(7), 10s, take_back, std::move(held)));
+  loop.settle();
+  gate.wait_for(1);
+  clock.advance(10s);
+  loop.settle();
+  REQUIRE(hanging.done());
+  CHECK(hanging.value().error().code() == Errc::timed_out);
+  CHECK(*taken_back == 0);
+  CHECK_FALSE(watched.expired());
+  gate.open();
+  loop.run_until([&] { return watched.expired(); });
+  CHECK(*taken_back == 7);
+}
+
+TEST_CASE("offload: a job that ends in time is not taken back, and lets go of what it held") {
+  Loop loop;
+  ManualClock clock;
+  Offload offload(loop.executor(), clock);
+  auto held = std::make_shared<const int>(0);
+  const std::weak_ptr<const int> watched = held;
+  const auto taken_back = std::make_shared<std::atomic<bool>>(false);
+  Offload::TakeBack<int> take_back = [taken_back](const Result<int>&) { *taken_back = true; };
+  std::function<Result<int>()> job = []() -> Result<int> { return 42; };
+  CHECK(*loop.run(offload.call<int>(job, 10s, take_back, std::move(held))) == 42);
+  loop.settle();
+  CHECK(watched.expired());
+  CHECK_FALSE(*taken_back);
+}
+
+TEST_CASE("offload: what a job that was given up holds goes with the owner, on the loop's thread") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  std::thread::id let_go_on;
+  const auto note = [&let_go_on](const int* value) {
+    let_go_on = std::this_thread::get_id();
+    delete value;
+  };
+  {
+    Offload offload(loop.executor(), clock);
+    std::shared_ptr<const int> held(new int(0), note);
+    auto hanging = loop.start(offload.call<int>(gate.job<int>(0), 10s, nullptr, std::move(held)));
+    loop.settle();
+    gate.wait_for(1);
+    clock.advance(10s);
+    loop.settle();
+    REQUIRE(hanging.done());
+    CHECK(let_go_on == std::thread::id());
+  }
+  CHECK(let_go_on == std::this_thread::get_id());
+}
+
+TEST_CASE("offload: jobs with a long limit hold others up no longer than those with the usual one") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  Offload offload(loop.executor(), clock);
+  std::vector<Running<Result<int>>> slow;
+  for (unsigned i = 0; i < Offload::kThreads; ++i)
+    slow.push_back(loop.start(offload.call<int>(gate.job<int>(1), Offload::kLongLimit)));
+  loop.settle();
+  gate.wait_for(Offload::kThreads);
+  std::function<Result<int>()> quick = []() -> Result<int> { return 42; };
+  auto next = loop.start(offload.call<int>(quick, Offload::kLongLimit));
+  loop.settle();
+  CHECK_FALSE(next.done());
+  clock.advance(Offload::kLimit);
+  loop.run_until([&] { return next.done(); });
+  CHECK(*next.value() == 42);
+  for (auto& one : slow) CHECK_FALSE(one.done());
+  gate.open();
+  loop.run_until([&] { return std::all_of(slow.begin(), slow.end(), [](auto& one) { return one.done(); }); });
+  for (auto& one : slow) CHECK(*one.value() == 1);
 }
 
 TEST_CASE("error: what a vanished host makes of an errno is disconnected, row by row") {

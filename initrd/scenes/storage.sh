@@ -61,6 +61,10 @@ claim "its files are there" reads "from the verified disk" $at/v/file
 claim "by way of a mapped device" grep -q "^/dev/mapper/dm-verity-scsi-contr0-lun6-p0-$VERITY_ROOT $at/v ext4 ro" /proc/mounts
 claim "it is removed" disk Remove v '"Lun":6,"ReadOnly":true'
 claim "and its mapping" test "$(mapped)" = 0
+mkdir -p "/dev/mapper/dm-verity-scsi-contr0-lun6-p0-$VERITY_ROOT"  # where its node is to be
+claim "a mapping whose node cannot be made is an error" fails "make the node" disk Add v "$verity$VERITY_ROOT\"}"
+claim "and nothing is left of it" none_left
+rmdir "/dev/mapper/dm-verity-scsi-contr0-lun6-p0-$VERITY_ROOT"
 wrong=$(echo "$VERITY_ROOT" | tr 0-9a-f 1-9a-f0)
 claim "with another root digest nothing can be read" not disk Add v "$verity$wrong\"}"
 claim "nothing is left of that" none_left
@@ -110,9 +114,18 @@ done
 claim "what is mapped for it is not closed while roots stand on it" fails "busy" disk Remove s '"Lun":7'
 for id in one two; do
   claim "the root of container $id goes" layers Remove /run/gcs/c/$id/rootfs
-  umount /run/gcs/c/$id  # as DeleteContainerState would
+  claim "and its bundle, that no container has" test ! -e /run/gcs/c/$id
 done
 claim "then the scratch" disk Remove s '"Lun":7'
+claim "which can be unplugged" unplug 7
+claim "a plain scratch, shared" disk Add s '"Lun":3,"EnsureFilesystem":true,"Filesystem":"ext4"'
+claim "makes a root" layers Add /run/gcs/pods/pod/one/rootfs \
+  ',"Layers":[{"Path":"'$at/l'"},{"Path":"/layers/busybox"}],"ScratchPath":"'$at/s/scratch/pod/one'"'
+claim "and takes the bundle in" test -d $at/s/scratch/pod/one/bundle/rootfs
+claim "the root goes" layers Remove /run/gcs/pods/pod/one/rootfs
+claim "and the directories that came with it" test ! -e /run/gcs/pods/pod
+claim "then the scratch" disk Remove s '"Lun":3'
+claim "which can be unplugged, too" unplug 3
 claim "one read-only layer is a root, too" layers Add /run/gcs/c/three/rootfs ',"Layers":[{"Path":"'$at/l'"}]'
 claim "read-only" option /run/gcs/c/three/rootfs ro
 claim "it goes" layers Remove /run/gcs/c/three/rootfs

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 
 #include "stdio/io/log.h"
 
@@ -19,6 +21,13 @@ Result<> configure_or_withdraw(Placement& placement, std::span<const Operation> 
   const auto undone = withdraw(placement);
   if (!undone) log::warn("an adapter could not be taken back", {{"error", undone.error().message()}});
   return done.error().within("configure " + placement.name);
+}
+
+/// A job that was given up leaves no adapter where nobody knows of it.
+io::Offload::TakeBack<void> taking_back(const std::shared_ptr<Placement>& placement) {
+  return [placement](const Result<>& done) {
+    if (done) discard(network::withdraw(*placement), "nobody waits");
+  };
 }
 
 }  // namespace
@@ -42,15 +51,21 @@ io::Task<Result<Placement>> LinkWork::install(Installation installation) {
     *placement = std::move(*placed);
     return configure_or_withdraw(*placement, installation.plan);
   };
-  auto done = co_await offload_.call<void>(job, kLimit);
+  auto done = co_await offload_.call<void>(job, kLimit, taking_back(placement), nullptr);
   if (done && has_dhcp) {
     done = co_await dhcp_(placement->name, placement->netns);
-    job = [placement, behind, leased = done]() -> Result<> {
+    const auto begun = std::make_shared<std::atomic<bool>>(false);
+    job = [placement, behind, leased = done, begun]() -> Result<> {
+      *begun = true;
       if (leased) return configure_or_withdraw(*placement, behind);
       discard(network::withdraw(*placement), "the first error tells more");
       return leased;
     };
-    done = co_await offload_.call<void>(job, kLimit);
+    done = co_await offload_.call<void>(job, kLimit, taking_back(placement), nullptr);
+    if (!done && !*begun) {  // no thread came free for it
+      Placement left = *placement;
+      discard(co_await withdraw(std::move(left)), "the first error tells more");
+    }
   }
   if (!done) co_return done.error();
   co_return std::move(*placement);

@@ -1,25 +1,49 @@
 #include "runtime/storage/claim.h"
 
 #include <algorithm>
+#include <set>
+
+#include "stdio/io/condition.h"
 
 namespace gcs::storage {
 
-Claims::Claim::Claim(Claims& claims, std::vector<std::string> names) : claims_(claims), names_(std::move(names)) {
-  claims_.taken_.insert(names_.begin(), names_.end());
-}
+struct Claims::Taken {
+  explicit Taken(io::Executor executor) : freed(executor, "a request at the same target") {}
 
-Claims::Claim::~Claim() {
-  if (names_.empty()) return;
-  for (const std::string& name : names_) claims_.taken_.erase(name);
-  claims_.freed_.notify_all();
-}
+  io::Condition freed;
+  std::set<std::string> names;
+};
 
-io::Task<Claims::Claim> Claims::take(std::vector<std::string> names) {
+class Claim {
+ public:
+  Claim(std::shared_ptr<Claims::Taken> taken, std::vector<std::string> names)
+      : taken_(std::move(taken)), names_(std::move(names)) {
+    taken_->names.insert(names_.begin(), names_.end());
+  }
+  ~Claim() {
+    for (const std::string& name : names_) taken_->names.erase(name);
+    taken_->freed.notify_all();
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+ private:
+  const std::shared_ptr<Claims::Taken> taken_;
+  const std::vector<std::string> names_;
+};
+
+Claims::Claims(io::Executor executor) : taken_(std::make_shared<Taken>(executor)) {}
+
+io::Task<Result<ClaimPtr>> Claims::take(std::vector<std::string> names, io::Clock& clock,
+                                        io::Clock::TimePoint deadline) {
+  const auto taken = taken_;
   auto all_free = [&] {
-    return std::none_of(names.begin(), names.end(), [&](const std::string& name) { return taken_.contains(name); });
+    return std::none_of(names.begin(), names.end(),
+                        [&](const std::string& name) { return taken->names.contains(name); });
   };
-  co_await freed_.wait(all_free);
-  co_return Claim(*this, std::move(names));
+  const bool free = co_await taken->freed.wait_until(clock, deadline, all_free);
+  if (!free) co_return Error(Errc::timed_out, "another request is still at work at " + names.front());
+  co_return std::make_shared<const Claim>(taken, std::move(names));
 }
 
 }  // namespace gcs::storage

@@ -1,38 +1,32 @@
 #pragma once
 
-#include <set>
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "stdio/io/condition.h"
+#include "stdio/io/clock.h"
+#include "stdio/io/result.h"
 
 namespace gcs::storage {
 
-/// The names of what requests are at work on, so that two of them do not meet. Loop thread only.
+/// Names that others may not take while it lives.
+class Claim;
+using ClaimPtr = std::shared_ptr<const Claim>;
+
+/// The names of what requests are at work on, so that two of them do not meet. A request shares its claim with its
+/// jobs: one that is given up keeps it until it has ended, be that after the Claims. Loop thread only.
 class Claims {
  public:
-  /// Names that others may not take while it lives; the Claims outlive it.
-  class Claim {
-   public:
-    Claim(Claims& claims, std::vector<std::string> names);
-    Claim(Claim&& other) noexcept : claims_(other.claims_), names_(std::exchange(other.names_, {})) {}
-    Claim& operator=(Claim&&) = delete;
-    ~Claim();
+  explicit Claims(io::Executor executor);
 
-   private:
-    Claims& claims_;
-    std::vector<std::string> names_;
-  };
-
-  explicit Claims(io::Executor executor) : freed_(executor, "a request at the same target") {}
-
-  /// Waits until nobody has any of the names.
-  io::Task<Claim> take(std::vector<std::string> names);
+  /// Waits until nobody has any of the names, at most until `deadline`: `timed_out`.
+  io::Task<Result<ClaimPtr>> take(std::vector<std::string> names, io::Clock& clock, io::Clock::TimePoint deadline);
 
  private:
-  io::Condition freed_;
-  std::set<std::string> taken_;
+  friend class Claim;
+  struct Taken;
+
+  const std::shared_ptr<Taken> taken_;
 };
 
 }  // namespace gcs::storage

@@ -11,6 +11,8 @@
 namespace gcs::storage {
 namespace {
 
+constexpr size_t kMaxOptions = 64;  // there are some 30 words for them
+
 Error refused(const char* field, const char* why) {
   return Error(Errc::invalid_argument, std::string(field) + ": " + why);
 }
@@ -32,6 +34,7 @@ Result<Disk> checked(Disk disk) {
   if (!target) return target.error();
   disk.target = std::move(*target);
   if (disk.target == "/") return refused("MountPath", "is the root directory");
+  if (disk.options.size() > kMaxOptions) return refused("Options", "more than 64");
   if (!disk.filesystem.empty() && !is_filesystem(disk.filesystem)) return refused("Filesystem", "is not known here");
   const bool can_be_made = disk.filesystem == "ext4" || disk.filesystem == "xfs";
   if ((disk.encrypted || disk.ensure_filesystem) && !disk.filesystem.empty() && !can_be_made) {
@@ -110,6 +113,10 @@ Result<> DiskWork::undo() {
   if (!disk_.encrypted) return {};
   const std::string part = scsi_part(device_.host, disk_.address);
   return close_encrypted(*mapper_, crypt_name(part), integrity_name(part));
+}
+
+Result<> DiskWork::remove() {
+  return remove_disk(roots_, *mapper_, disk_);
 }
 
 Result<> remove_disk(const SystemRoots& roots, DeviceMapper& mapper, const Disk& disk) {

@@ -24,7 +24,7 @@ struct Disk {
 };
 
 /// The request's parts, where they can go together; the target then is a clean path. `invalid_argument` names the
-/// field.
+/// field, also for more than 64 options.
 Result<Disk> checked(Disk disk);
 
 /// The steps of an Add, each of them blocking, in the order in which they are declared.
@@ -44,6 +44,9 @@ class DiskWork {
 
   /// Closes what prepare() mapped.
   Result<> undo();
+
+  /// Takes all of it away again.
+  Result<> remove();
 
  private:
   Result<std::string> ensure_filesystem();

@@ -66,7 +66,7 @@ MountOptions parse_mount_options(const std::vector<std::string>& words) {
       options.flags = (options.flags & ~flag->clear) | flag->set;
     } else if (const auto* kind = find(kPropagation, word); kind != kPropagation.end()) {
       options.propagation.push_back(kind->flags);
-    } else {
+    } else if (std::ranges::find(options.unknown, word) == options.unknown.end()) {
       options.unknown.push_back(word);
     }
   }

@@ -9,7 +9,7 @@ namespace gcs::storage {
 struct MountOptions {
   unsigned long flags = 0;                 ///< MS_RDONLY, MS_NOEXEC and the like
   std::vector<unsigned long> propagation;  ///< MS_SHARED and the like, each a mount(2) of its own, in order
-  std::vector<std::string> unknown;        ///< words that mean nothing here
+  std::vector<std::string> unknown;        ///< words that mean nothing here, each once
 };
 
 /// The last of two words that contradict each other wins.

@@ -33,6 +33,18 @@ io::Task<Result<StreamPtr>> dial(runtime::RuntimeContext& context, int port, io:
   }
 }
 
+}  // namespace
+
+Result<std::string> plan9_options(int fd, const std::string& share) {
+  if (share.find_first_of(std::string_view(",\\\"\n\0", 5)) != std::string::npos || share.size() > 255) {
+    return Error(Errc::invalid_argument, "ShareName: is longer than 255 bytes, or holds a comma, quote or control");
+  }
+  const std::string number = std::to_string(fd);
+  std::string options = "trans=fd,rfdno=" + number + ",wfdno=" + number + ",msize=" + std::to_string(kMessage);
+  if (!share.empty()) options += ",aname=" + share;
+  return options;
+}
+
 Result<> mount_connection(int fd, const SharedDirectory& directory) {
   const auto options = plan9_options(fd, directory.share);
   if (!options) return options.error();
@@ -55,35 +67,32 @@ Result<> mount_connection(int fd, const SharedDirectory& directory) {
   return {};
 }
 
-}  // namespace
-
-Result<std::string> plan9_options(int fd, const std::string& share) {
-  if (share.find_first_of(std::string_view(",\\\"\n\0", 5)) != std::string::npos || share.size() > 255) {
-    return Error(Errc::invalid_argument, "ShareName: is longer than 255 bytes, or holds a comma, quote or control");
-  }
-  const std::string number = std::to_string(fd);
-  std::string options = "trans=fd,rfdno=" + number + ",wfdno=" + number + ",msize=" + std::to_string(kMessage);
-  if (!share.empty()) options += ",aname=" + share;
-  return options;
-}
-
-io::Task<Result<>> mount_shared(runtime::RuntimeContext& context, io::Offload& offload, SharedDirectory directory,
-                                io::Clock::TimePoint deadline) {
+io::Task<Result<>> mount_shared(runtime::RuntimeContext& context, io::Offload& offload, Plan9Mount order) {
+  const SharedDirectory& directory = order.directory;
   const auto options = plan9_options(0, directory.share);
   if (!options) co_return options.error();
-  const auto dialled = co_await dial(context, directory.port, deadline);
+  const auto dialled = co_await dial(context, directory.port, order.deadline);
   if (!dialled) co_return dialled.error();
   const StreamPtr stream = *dialled;
   bool late = false;
-  const io::Alarm alarm = context.stdio.clock.at(deadline, [&late, stream] {
+  const io::Alarm alarm = context.stdio.clock.at(order.deadline, [&late, stream] {
     late = true;
     stream->shut_down();
   });
-  std::function<Result<>()> job = [stream, directory] { return mount_connection(stream->native_handle(), directory); };
-  auto mounted = co_await offload.call<void>(job, deadline + kGrace - context.stdio.clock.now());
-  if (!mounted && late)
-    co_return Error(Errc::timed_out, "the 9P server on port " + std::to_string(directory.port) + " does not answer");
-  co_return mounted;
+  std::function<Result<>()> job = [stream, directory, mount = order.mount] {
+    return mount(stream->native_handle(), directory);
+  };
+  std::function<Result<>()> unmount = [target = directory.target] { return runtime::unmount_and_remove(target); };
+  io::Offload::TakeBack<void> take_back = [unmount](const Result<>& mounted) {
+    if (mounted) discard(unmount(), "nobody waits");
+  };
+  const auto limit = order.deadline + kGrace - context.stdio.clock.now();
+  auto mounted = co_await offload.call<void>(std::move(job), limit, std::move(take_back), order.claim);
+  if (!late) co_return mounted;
+  if (mounted) {
+    discard(co_await offload.call<void>(std::move(unmount), io::Offload::kLimit, nullptr, order.claim), "undoing");
+  }
+  co_return Error(Errc::timed_out, "the 9P server on port " + std::to_string(directory.port) + " does not answer");
 }
 
 }  // namespace gcs::storage

@@ -15,12 +15,31 @@ namespace {
 
 constexpr std::chrono::milliseconds kLook{10};
 
+using Moved = std::optional<runtime::MovedBundle>;
+
 io::Task<Result<>> answer(Result<> result) {
   co_return result;
 }
 
 std::string key_of(const ScsiAddress& address) {
   return "scsi, " + to_string(address);
+}
+
+/// A MountPath, clean, and not the root directory.
+Result<std::string> clean_target(const std::string& path) {
+  auto clean = runtime::clean_path("MountPath", path);
+  if (clean && *clean == "/") return Error(Errc::invalid_argument, "MountPath: is the root directory");
+  return clean;
+}
+
+/// In one line, which takes a host's words only so far.
+void tell_unknown_options(const Disk& disk) {
+  constexpr size_t kMaxWord = 64;
+  std::string words;
+  for (const std::string& word : parse_mount_options(disk.options).unknown) {
+    words += (words.empty() ? "" : ",") + word.substr(0, kMaxWord);
+  }
+  if (!words.empty()) log::warn("mount options that mean nothing here", {{"options", words}, {"target", disk.target}});
 }
 
 Result<bool> is_there(const std::string& node) {
@@ -39,16 +58,34 @@ Storage::Storage(runtime::RuntimeContext& context, SystemRoots roots, std::uniqu
       plan9_offload_(context.stdio.executor, context.stdio.clock),
       claims_(context.stdio.executor) {}
 
-io::Task<Result<>> Storage::run_alone(std::vector<std::string> names, std::function<Result<>()> job,
-                                      io::Offload& offload) {
-  const auto claimed = co_await claims_.take(std::move(names));
-  co_return co_await offload.call<void>(std::move(job));
+io::Task<Result<Storage::Turn>> Storage::take_turn(std::vector<std::string> names) {
+  io::Clock& clock = context_.stdio.clock;
+  const auto until = clock.now() + io::Offload::kLongLimit;
+  auto claim = co_await claims_.take(std::move(names), clock, until);
+  if (!claim) co_return claim.error();
+  co_return Turn(std::move(*claim), until);
 }
 
-io::Task<Result<>> Storage::await_device(Addition& addition, io::Clock::TimePoint deadline) {
+template <class T>
+io::Task<Result<T>> Storage::step(const Turn& turn, std::function<Result<T>()> job,
+                                  io::Offload::TakeBack<T> take_back) {
+  const auto left = turn.until - context_.stdio.clock.now();
+  return context_.offload.call<T>(std::move(job), left, std::move(take_back), turn.claim);
+}
+
+io::Task<Result<>> Storage::run_alone(std::vector<std::string> names, std::function<Result<>()> job,
+                                      io::Offload& offload) {
+  const auto turn = co_await take_turn(std::move(names));
+  if (!turn) co_return turn.error();
+  const auto left = turn->until - context_.stdio.clock.now();
+  co_return co_await offload.call<void>(std::move(job), left, nullptr, turn->claim);
+}
+
+io::Task<Result<>> Storage::await_device(const Turn& turn, Addition& addition) {
   io::Clock& clock = context_.stdio.clock;
+  const auto deadline = clock.now() + kDeviceLimit;
   for (;;) {
-    const auto seen = co_await context_.offload.call<bool>(addition.look);
+    const auto seen = co_await step<bool>(turn, addition.look);
     if (!seen) co_return seen.error();
     if (*seen) co_return Result<>();
     if (clock.now() >= deadline) co_return Error(Errc::not_found, addition.absent);
@@ -60,30 +97,39 @@ io::Task<Result<>> Storage::add(Addition addition) {
   std::vector<std::string> names;
   names.push_back(addition.target);
   names.push_back(addition.device);
-  const auto claimed = co_await claims_.take(std::move(names));
-  const auto deadline = context_.stdio.clock.now() + kDeviceLimit;
+  const auto turn = co_await take_turn(std::move(names));
+  if (!turn) co_return turn.error();
   // Asked before anything is waited for, or written.
   std::function<Result<>()> look = [target = addition.target] { return require_free_target(target); };
-  const auto free = co_await context_.offload.call<void>(std::move(look));
+  const auto free = co_await step<void>(*turn, std::move(look));
   if (!free) co_return free;
-  const auto there = co_await await_device(addition, deadline);
+  const auto there = co_await await_device(*turn, addition);
   if (!there) co_return there;
-  co_return co_await prepare_and_mount(addition);
+  co_return co_await prepare_and_mount(*turn, addition);
 }
 
-io::Task<Result<>> Storage::prepare_and_mount(Addition& addition) {
+/// A step that fails has undone itself, and one that was given up takes back what was done before it, too.
+io::Task<Result<>> Storage::prepare_and_mount(const Turn& turn, Addition& addition) {
   if (addition.prepare) {
-    const auto node = co_await context_.offload.call<std::string>(addition.prepare);
+    io::Offload::TakeBack<std::string> unprepare = [undo = addition.undo](const Result<std::string>& node) {
+      if (node) discard(undo(), "nobody waits");
+    };
+    const auto node = co_await step<std::string>(turn, addition.prepare, std::move(unprepare));
     if (!node) co_return node.error();
     Result<> made;
     if (!node->empty()) made = co_await make_filesystem(context_, addition.filesystem, *node);
     if (!made) {
-      discard(co_await context_.offload.call<void>(addition.undo), "undoing");
+      discard(co_await step<void>(turn, addition.undo), "undoing");
       co_return made;
     }
   }
-  auto mounted = co_await context_.offload.call<void>(addition.mount);
-  if (!mounted && addition.undo) discard(co_await context_.offload.call<void>(addition.undo), "undoing");
+  io::Offload::TakeBack<void> take_back = [undo = addition.undo, remove = addition.remove](const Result<>& mounted) {
+    if (mounted) discard(remove(), "nobody waits");
+    if (!mounted && undo) discard(undo(), "nobody waits");
+  };
+  auto mounted = co_await step<void>(turn, addition.mount, std::move(take_back));
+  const bool given_up = !mounted && mounted.error().code() == Errc::timed_out;  // no errno's code
+  if (!mounted && !given_up && addition.undo) discard(co_await step<void>(turn, addition.undo), "undoing");
   co_return mounted;
 }
 
@@ -91,9 +137,7 @@ io::Task<Result<>> Storage::add_disk(Disk disk) {
   if (disk.target.empty()) return answer({});
   auto clean = checked(std::move(disk));
   if (!clean) return answer(clean.error());
-  for (const std::string& word : parse_mount_options(clean->options).unknown) {
-    log::warn("a mount option that means nothing here", {{"option", word}, {"target", clean->target}});
-  }
+  tell_unknown_options(*clean);
   Addition addition;
   addition.target = clean->target;
   addition.device = key_of(clean->address);
@@ -104,12 +148,13 @@ io::Task<Result<>> Storage::add_disk(Disk disk) {
   addition.prepare = [work] { return work->prepare(); };
   addition.mount = [work] { return work->mount(); };
   addition.undo = [work] { return work->undo(); };
+  addition.remove = [work] { return work->remove(); };
   return add(std::move(addition));
 }
 
 io::Task<Result<>> Storage::remove_disk(Disk disk) {
   if (disk.target.empty()) return answer({});
-  auto target = runtime::clean_path("MountPath", disk.target);
+  auto target = clean_target(disk.target);
   if (!target) return answer(target.error());
   disk.target = std::move(*target);
   const std::vector<std::string> names = {disk.target, key_of(disk.address)};
@@ -123,7 +168,7 @@ io::Task<Result<>> Storage::unplug(uint8_t controller, uint8_t lun) {
 }
 
 io::Task<Result<>> Storage::add_pmem(Pmem pmem) {
-  auto target = runtime::clean_path("MountPath", pmem.target);
+  auto target = clean_target(pmem.target);
   if (!target) return answer(target.error());
   if (pmem.part && pmem.verity) return answer(Error(Errc::unsupported, "VerityInfo: not together with MappingInfo"));
   pmem.target = std::move(*target);
@@ -134,11 +179,12 @@ io::Task<Result<>> Storage::add_pmem(Pmem pmem) {
   addition.absent = "there is no " + node;
   addition.look = [node] { return is_there(node); };
   addition.mount = [mapper = mapper_, roots = roots_, pmem] { return mount_pmem(roots, *mapper, pmem); };
+  addition.remove = [mapper = mapper_, pmem] { return unmount_pmem(*mapper, pmem); };
   return add(std::move(addition));
 }
 
 io::Task<Result<>> Storage::remove_pmem(Pmem pmem) {
-  auto target = runtime::clean_path("MountPath", pmem.target);
+  auto target = clean_target(pmem.target);
   if (!target) return answer(target.error());
   pmem.target = std::move(*target);
   const std::vector<std::string> names = {pmem.target, pmem_part(pmem.device)};
@@ -147,32 +193,60 @@ io::Task<Result<>> Storage::remove_pmem(Pmem pmem) {
 }
 
 io::Task<Result<>> Storage::add_layers(runtime::CombinedLayers layers) {
-  auto job = [layers] { return runtime::add_combined_layers(layers); };
-  return run_alone({layers.root_path}, job, context_.offload);
+  const auto clean = runtime::clean_layers(layers);
+  if (!clean) co_return clean.error();
+  const std::string root = clean->root_path;
+  // With what is mounted over, and what is written.
+  std::vector<std::string> names(1, root);
+  names.push_back(runtime::parent_of(root));
+  if (!clean->scratch_path.empty()) names.push_back(clean->scratch_path);
+  const auto turn = co_await take_turn(std::move(names));
+  if (!turn) co_return turn.error();
+  std::function<Result<Moved>()> job = [layers = *clean] { return runtime::add_combined_layers(layers); };
+  io::Offload::TakeBack<Moved> take_back = [root](const Result<Moved>& added) {
+    if (added) discard(runtime::remove_combined_layers(root, *added), "nobody waits");
+  };
+  const auto added = co_await step<Moved>(*turn, std::move(job), std::move(take_back));
+  if (!added) co_return added.error();
+  if (*added) bundles_.insert_or_assign(root, **added);
+  co_return Result<>();
 }
 
-io::Task<Result<>> Storage::remove_layers(std::string root_path) {
-  auto job = [root_path] { return runtime::remove_combined_layers(root_path); };
-  return run_alone({root_path}, job, context_.offload);
+io::Task<Result<>> Storage::remove_layers(std::string root_path, BundleUse in_use) {
+  const auto clean = runtime::clean_path("ContainerRootPath", root_path);
+  if (!clean) co_return clean.error();
+  const std::string bundle = runtime::parent_of(*clean);
+  std::vector<std::string> names(1, *clean);
+  names.push_back(bundle);
+  const auto turn = co_await take_turn(std::move(names));
+  if (!turn) co_return turn.error();
+  Moved moved;
+  if (const auto known = bundles_.find(*clean); known != bundles_.end() && !in_use(bundle)) moved = known->second;
+  std::function<Result<>()> job = [root = *clean, moved] { return runtime::remove_combined_layers(root, moved); };
+  const auto removed = co_await step<void>(*turn, std::move(job));
+  if (removed) bundles_.erase(*clean);
+  co_return removed;
 }
 
 io::Task<Result<>> Storage::add_directory(SharedDirectory directory) {
-  auto target = runtime::clean_path("MountPath", directory.target);
+  auto target = clean_target(directory.target);
   if (!target) co_return target.error();
   directory.target = std::move(*target);
   if (directory.port <= 0) co_return Error(Errc::invalid_argument, "Port: is not above 0");
   std::vector<std::string> names;
   names.push_back(directory.target);
-  const auto claimed = co_await claims_.take(std::move(names));
+  const auto turn = co_await take_turn(std::move(names));
+  if (!turn) co_return turn.error();
   const auto deadline = context_.stdio.clock.now() + kDeviceLimit;
   std::function<Result<>()> look = [target = directory.target] { return require_free_target(target); };
-  const auto free = co_await context_.offload.call<void>(std::move(look));
+  const auto free = co_await step<void>(*turn, std::move(look));
   if (!free) co_return free;
-  co_return co_await mount_shared(context_, plan9_offload_, std::move(directory), deadline);
+  Plan9Mount mount(std::move(directory), deadline, turn->claim);
+  co_return co_await mount_shared(context_, plan9_offload_, std::move(mount));
 }
 
 io::Task<Result<>> Storage::remove_directory(std::string target) {
-  const auto clean = runtime::clean_path("MountPath", target);
+  const auto clean = clean_target(target);
   if (!clean) return answer(clean.error());
   // A server that is gone may hang this one, too.
   auto job = [target = *clean] { return runtime::unmount_and_remove(target); };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,11 +15,17 @@
 
 namespace gcs::storage {
 
+/// Whether a container has this bundle, or is being created there. Asked on the loop.
+using BundleUse = std::function<bool(const std::string& bundle)>;
+
 /// What ModifySettings asks of disks, layers and directories. Owned by the service; loop thread only.
 ///
 /// What blocks runs on helper threads. A device that is to appear is looked for every 10 ms, so that the wait holds no
 /// thread; it ends after 10 s, as does that for a 9P server. Of two requests for one target or one device the second
 /// waits for the first. Each Add undoes all that it did when it fails; each removal of what is not there succeeds.
+///
+/// A request has 4 min in all, its wait for others included: `timed_out`. What it has begun then goes on, and keeps its
+/// names until it has ended; an Add that comes to an end after all is taken back there and then.
 class Storage {
  public:
   static constexpr std::chrono::seconds kDeviceLimit{10};
@@ -34,7 +41,9 @@ class Storage {
   io::Task<Result<>> remove_pmem(Pmem pmem);
 
   io::Task<Result<>> add_layers(runtime::CombinedLayers layers);
-  io::Task<Result<>> remove_layers(std::string root_path);
+  /// Takes away what the Add has mounted over the bundle as well, unless that is in use: then it goes with the
+  /// container.
+  io::Task<Result<>> remove_layers(std::string root_path, BundleUse in_use);
 
   io::Task<Result<>> add_directory(SharedDirectory directory);
   io::Task<Result<>> remove_directory(std::string target);
@@ -49,14 +58,29 @@ class Storage {
     std::function<Result<std::string>()> prepare;  ///< gives the node to make a file system on; empty: none is made
     std::string filesystem;
     std::function<Result<>()> mount;
-    std::function<Result<>()> undo;  ///< of what prepare() did
+    std::function<Result<>()> undo;    ///< of what prepare() did
+    std::function<Result<>()> remove;  ///< the reverse of all of it
   };
 
-  io::Task<Result<>> add(Addition addition);
-  io::Task<Result<>> prepare_and_mount(Addition& addition);
-  io::Task<Result<>> await_device(Addition& addition, io::Clock::TimePoint deadline);
+  /// A request's own time, in which no other has its names.
+  struct Turn {
+    Turn(ClaimPtr names, io::Clock::TimePoint end) : claim(std::move(names)), until(end) {}
+    ClaimPtr claim;
+    io::Clock::TimePoint until;
+  };
 
-  /// Runs a job while no other request has one of the names.
+  io::Task<Result<Turn>> take_turn(std::vector<std::string> names);
+
+  /// Runs a step that blocks; `take_back` as an Offload has it. Given up, the step keeps the turn's names until its
+  /// end.
+  template <class T>
+  io::Task<Result<T>> step(const Turn& turn, std::function<Result<T>()> job, io::Offload::TakeBack<T> take_back = {});
+
+  io::Task<Result<>> add(Addition addition);
+  io::Task<Result<>> prepare_and_mount(const Turn& turn, Addition& addition);
+  io::Task<Result<>> await_device(const Turn& turn, Addition& addition);
+
+  /// A request of one step.
   io::Task<Result<>> run_alone(std::vector<std::string> names, std::function<Result<>()> job, io::Offload& offload);
 
   runtime::RuntimeContext& context_;
@@ -64,6 +88,7 @@ class Storage {
   const std::shared_ptr<DeviceMapper> mapper_;  // shared with jobs that hang
   io::Offload plan9_offload_;                   // servers that do not answer hold up each other, and nobody else
   Claims claims_;
+  std::map<std::string, runtime::MovedBundle> bundles_;  // by the root path whose Add has mounted over the bundle
 };
 
 }  // namespace gcs::storage

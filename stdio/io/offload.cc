@@ -5,6 +5,7 @@
 #include <csignal>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -12,17 +13,35 @@
 #include "stdio/io/post_across.h"
 
 namespace gcs::io {
+namespace {
+
+/// What a job throws ends there.
+int attempt(const std::function<void()>& call) {
+  try {
+    call();
+    return 0;
+  } catch (...) {
+    return EPROTO;
+  }
+}
+
+}  // namespace
 
 /// One call, kept by its caller and by the thread that runs it, whichever is longer.
+///
+///     queued ──▶ running ──kLimit──▶ slow ──▶ done        running, slow ──its own limit──▶ given up ──▶ done
 struct Offload::Job {
-  explicit Job(std::function<void()> what) : body(std::move(what)) {}
+  Job(std::function<void()> what, std::function<void()> undo, std::shared_ptr<const void> holds)
+      : body(std::move(what)), take_back(std::move(undo)), held(std::move(holds)) {}
 
-  /// On the loop, once the body has run.
+  /// On the loop, once all has run.
   void ended(int outcome);
 
-  std::function<void()> body;
-  Waiter* waiter = nullptr;  // the loop's alone; null once the caller has gone
-  enum class State { queued, running, hung, done } state = State::queued;
+  const std::function<void()> body;
+  const std::function<void()> take_back;  // may be empty
+  std::shared_ptr<const void> held;       // the loop's alone
+  Waiter* waiter = nullptr;               // likewise; null once the caller has gone
+  enum class State { queued, running, slow, given_up, done } state = State::queued;
 };
 
 /// What the loop and the helper threads share. A thread that hangs keeps it longer than the Offload lives.
@@ -30,13 +49,15 @@ struct Offload::Threads : std::enable_shared_from_this<Threads> {
   Threads(Executor on, std::chrono::milliseconds idle_at_most) : executor(on), idle_time(idle_at_most) {}
 
   bool add(const std::shared_ptr<Job>& job);
-  bool give_up(const std::shared_ptr<Job>& job);
+  void replace(const std::shared_ptr<Job>& job);
+  int give_up(const std::shared_ptr<Job>& job);
   void end();
 
   unsigned working() const { return count - hung; }
   bool may_start() const { return working() < kThreads && count < kThreads + kHung; }
   bool start();
   void work();
+  void hangs();
   bool next(std::unique_lock<std::mutex>& lock);
   void run_first(std::unique_lock<std::mutex>& lock);
 
@@ -46,22 +67,26 @@ struct Offload::Threads : std::enable_shared_from_this<Threads> {
   std::condition_variable wake;  // of threads: a job, or the end
   std::condition_variable gone;  // a thread has ended
   std::deque<std::shared_ptr<Job>> queue;
-  unsigned count = 0;  // of threads
-  unsigned idle = 0;   // of those
-  unsigned hung = 0;   // of those
+  std::set<std::shared_ptr<Job>> given_up;  // and not yet ended
+  unsigned count = 0;                       // of threads
+  unsigned idle = 0;                        // of those
+  unsigned hung = 0;                        // of those
   bool ending = false;
 };
 
-/// The caller's wait. The alarm ends it when the job does not.
+/// The caller's wait. An alarm ends it when the job does not.
 class Offload::Waiter final : public Suspension {
  public:
   Waiter(Threads& threads, std::shared_ptr<Job> job) : threads_(threads), job_(std::move(job)) {}
   ~Waiter() { job_->waiter = nullptr; }
 
+  void takes_long() { threads_.replace(job_); }
+
   void time_is_up() {
-    if (!threads_.give_up(job_)) return;  // it has ended, and the loop is about to hear of it
+    const int outcome = threads_.give_up(job_);
+    if (outcome == 0) return;  // it has ended, and the loop is about to hear of it
     job_->waiter = nullptr;
-    post(ETIMEDOUT);
+    post(outcome);
   }
 
  private:
@@ -97,19 +122,33 @@ bool Offload::Threads::add(const std::shared_ptr<Job>& job) {
   return false;
 }
 
-/// False when the job has ended.
-bool Offload::Threads::give_up(const std::shared_ptr<Job>& job) {
+/// One more thread hangs: those that wait need another.
+void Offload::Threads::hangs() {
+  ++hung;
+  if (!queue.empty() && may_start()) start();
+}
+
+void Offload::Threads::replace(const std::shared_ptr<Job>& job) {
   const std::lock_guard lock(mutex);
-  if (job->state == Job::State::done) return false;
+  if (job->state != Job::State::running) return;
+  job->state = Job::State::slow;
+  hangs();
+  log::warn("a job takes long", {{"hung", hung}});
+}
+
+/// 0 when the job has ended, EBUSY for one that was never begun and never will be, else ETIMEDOUT.
+int Offload::Threads::give_up(const std::shared_ptr<Job>& job) {
+  const std::lock_guard lock(mutex);
+  if (job->state == Job::State::done) return 0;
   if (job->state == Job::State::queued) {
     std::erase(queue, job);
-    return true;
+    return EBUSY;
   }
-  job->state = Job::State::hung;
-  ++hung;
+  if (job->state == Job::State::running) hangs();
+  job->state = Job::State::given_up;
+  given_up.insert(job);
   log::error("a job hangs, and is given up", {{"hung", hung}});
-  if (!queue.empty() && may_start()) start();
-  return true;
+  return ETIMEDOUT;
 }
 
 bool Offload::Threads::start() {
@@ -125,6 +164,7 @@ bool Offload::Threads::start() {
 void Offload::Threads::end() {
   std::unique_lock lock(mutex);
   ending = true;
+  for (const auto& job : given_up) job->held.reset();  // no loop will hear of their end
   wake.notify_all();
   gone.wait(lock, [this] { return working() == 0; });
 }
@@ -157,14 +197,16 @@ void Offload::Threads::run_first(std::unique_lock<std::mutex>& lock) {
   queue.pop_front();
   job->state = Job::State::running;
   lock.unlock();
-  int outcome = 0;
-  try {
-    job->body();
-  } catch (...) {
-    outcome = EPROTO;
-  }
+  const int outcome = attempt(job->body);
   lock.lock();
-  if (job->state == Job::State::hung) --hung;
+  // Either its caller knows that it was given up, or hears what it gave: the state says which, under the lock.
+  if (job->state == Job::State::given_up && job->take_back) {
+    lock.unlock();
+    attempt(job->take_back);
+    lock.lock();
+  }
+  if (job->state != Job::State::running) --hung;
+  given_up.erase(job);
   job->state = Job::State::done;
   // Under the lock, for after end() there may be no loop. The loop gets the last reference, so that a result ends
   // there.
@@ -178,11 +220,16 @@ Offload::~Offload() {
   threads_->end();
 }
 
-Task<Result<>> Offload::run(std::function<void()> job, Clock::Duration limit) {
-  Waiter waiting(*threads_, std::make_shared<Job>(std::move(job)));
-  const Alarm alarm = clock_.at(clock_.now() + limit, [&waiting] { waiting.time_is_up(); });
+Task<Result<>> Offload::run(std::function<void()> job, Clock::Duration limit, std::function<void()> take_back,
+                            std::shared_ptr<const void> held) {
+  Waiter waiting(*threads_, std::make_shared<Job>(std::move(job), std::move(take_back), std::move(held)));
+  const auto begin = clock_.now();
+  Alarm slow;
+  if (limit > kLimit) slow = clock_.at(begin + kLimit, [&waiting] { waiting.takes_long(); });
+  const Alarm alarm = clock_.at(begin + limit, [&waiting] { waiting.time_is_up(); });
   const int outcome = co_await waiting.wait(executor_, "offload");
   if (outcome == 0) co_return Result<>();
+  if (outcome == EBUSY) co_return Error(Errc::exhausted, "no thread came free in time for what would block", EBUSY);
   if (outcome == EAGAIN) co_return Error(Errc::exhausted, "no thread can be had for what would block", EAGAIN);
   if (outcome == ETIMEDOUT) co_return Error(Errc::timed_out, "what would block took too long");
   co_return Error(Errc::internal, "a job on a helper thread failed unexpectedly");

@@ -120,6 +120,20 @@ TEST_CASE("agent: ids that are no names are refused by the field's name") {
   }
 }
 
+TEST_CASE("agent: a scratch directory that could not be removed later is refused by the field's name") {
+  Stage stage;
+  for (const char* path : {"scratch", "/", "/run/../etc"}) {
+    CAPTURE(path);
+    auto spec = busybox({"true"});
+    json config = {{"SchemaVersion", {{"Major", 2}, {"Minor", 1}}},
+                   {"OciBundlePath", spec.bundle()},
+                   {"ScratchDirPath", path},
+                   {"OciSpecification", host::oci_spec(spec)}};
+    const json body = {{"ContainerId", spec.id}, {"ContainerConfig", config.dump()}};
+    CHECK(has(stage.refusal(Message::create, body), "ScratchDirPath"));
+  }
+}
+
 TEST_CASE("agent: a second container of the same name is refused, and the first goes on") {
   Stage stage;
   const auto spec = busybox({"sleep", "1000"});

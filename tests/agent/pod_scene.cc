@@ -16,6 +16,8 @@ Member made(std::vector<std::string> args, const std::string& pod, Layout layout
   member.id = host::random_id();
   const std::string of_pod = pod.empty() ? member.id : pod;
   member.bundle = layout == Layout::v1 ? "/run/gcs/c/" + member.id : "/run/gcs/pods/" + of_pod + "/" + member.id;
+  member.scratch = (layout == Layout::v1 ? member.bundle : "/run/mounts/scsi/0_2_0") + "/scratch/" +
+                   (layout == Layout::v1 ? "" : of_pod + "/") + member.id;
   host::ContainerSpec spec;
   spec.id = member.id;
   spec.command.args = std::move(args);
@@ -26,7 +28,7 @@ Member made(std::vector<std::string> args, const std::string& pod, Layout layout
   return member;
 }
 
-json layers(const Member& member, const char* request) {
+json layers_request(const Member& member, const char* request) {
   json body = {{"ContainerId", kUvm}};
   body["Request"]["RequestType"] = request;
   body["Request"]["ResourceType"] = "CombinedLayers";
@@ -34,7 +36,7 @@ json layers(const Member& member, const char* request) {
   settings["ContainerID"] = member.id;
   settings["ContainerRootPath"] = member.bundle + "/rootfs";
   settings["Layers"] = {{{"Path", "/run/layers/busybox"}}};
-  settings["ScratchPath"] = member.bundle + "/scratch/" + member.id;
+  settings["ScratchPath"] = member.scratch;
   return body;
 }
 
@@ -61,17 +63,21 @@ Member workload(const Member& of, std::vector<std::string> args, Layout layout) 
   return made(std::move(args), of.id, layout);
 }
 
+std::string layers(Stage& stage, const Member& member, const char* request) {
+  return stage.refusal(Message::modify_settings, layers_request(member, request));
+}
+
 std::string create(Stage& stage, const Member& member) {
-  REQUIRE(stage.refusal(Message::modify_settings, layers(member, "Add")).empty());
+  REQUIRE(layers(stage, member, "Add").empty());
   discard(stage.loop.run(stage.host.watch(member.id)), "a Create that was refused may have left it registered");
   json config;
   config["SchemaVersion"] = {{"Major", 2}, {"Minor", 1}};
   config["OciBundlePath"] = member.bundle;
   config["OciSpecification"] = member.oci;
-  config["ScratchDirPath"] = member.bundle + "/scratch/" + member.id;
+  config["ScratchDirPath"] = member.scratch;
   const std::string refused =
       stage.refusal(Message::create, {{"ContainerId", member.id}, {"ContainerConfig", config.dump()}});
-  if (!refused.empty()) REQUIRE(stage.refusal(Message::modify_settings, layers(member, "Remove")).empty());
+  if (!refused.empty()) REQUIRE(layers(stage, member, "Remove").empty());
   return refused;
 }
 
@@ -93,7 +99,7 @@ void remove(Stage& stage, const Member& member, bool ended) {
   if (!ended) REQUIRE(stage.loop.run(host::shut_down(stage.host, member.id, true)));
   const auto exited = stage.loop.run(stage.host.exited(member.id));
   REQUIRE_MESSAGE(exited, exited.error().message());
-  CHECK(stage.refusal(Message::modify_settings, layers(member, "Remove")) == "");
+  CHECK(layers(stage, member, "Remove") == "");
   CHECK(stage.refusal(Message::delete_container_state, {{"ContainerId", member.id}}) == "");
 }
 

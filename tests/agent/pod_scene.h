@@ -15,6 +15,7 @@ enum class Layout { v1, v2 };
 struct Member {
   std::string id;
   std::string bundle;
+  std::string scratch;  ///< v1: in the bundle; v2: on a disk that containers share, which takes in the bundle, too
   nlohmann::json oci;
 
   void annotate(const std::string& name, const std::string& value) { oci["annotations"][name] = value; }
@@ -33,6 +34,9 @@ std::unique_ptr<host::Process> start(Stage& stage, const Member& member, host::S
 
 /// All that is said until the end, which is then confirmed.
 std::string output_of(Stage& stage, host::Process& process);
+
+/// CombinedLayers Add or Remove; the text of the refusal.
+std::string layers(Stage& stage, const Member& member, const char* request);
 
 /// Kills it, unless it has ended, waits, and deletes it with its layers.
 void remove(Stage& stage, const Member& member, bool ended = false);

@@ -1,6 +1,9 @@
 // Pods as a shim makes them: what their containers share, what annotations and mounts give them, and what is left.
 
 #include <doctest/doctest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -86,12 +89,39 @@ void check_back_to(const Holdings& before, Stage& stage) {
   CHECK(after.namespaces == before.namespaces);
 }
 
+/// A disk of the host's for scratches, played by a tmpfs where the v2 shim has it mounted.
+struct ScratchDisk {
+  static constexpr const char* kAt = "/run/mounts/scsi/0_2_0";
+
+  ScratchDisk() {
+    test::put_dir(kAt);
+    REQUIRE(::mount("tmpfs", kAt, "tmpfs", 0, nullptr) == 0);
+    struct stat status {};
+    REQUIRE(::stat(kAt, &status) == 0);
+    number = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev));
+  }
+  ~ScratchDisk() { ::umount2(kAt, MNT_DETACH); }
+  ScratchDisk(const ScratchDisk&) = delete;
+  ScratchDisk& operator=(const ScratchDisk&) = delete;
+
+  /// As the shim does it; nothing holds the device then.
+  void detach(Stage& stage) {
+    const auto removed = stage.loop.run(host::modify(stage.host, "Remove", "MappedVirtualDisk", {{"MountPath", kAt}}));
+    CHECK_MESSAGE(removed, removed.error().message());
+    CHECK(stage.loop.run(host::modify(stage.host, "Remove", "SCSIDevice", {{"Lun", 0}})));
+    CHECK_FALSE(has(stage.agent.mounts(), " " + number + " "));
+  }
+
+  std::string number;  ///< as mountinfo has it
+};
+
 /// Nothing of a container but what its layers had there, which are the host's to remove.
 void check_no_files_of(const Member& member) {
   for (const char* name :
        {"config.json", "hostname", "hosts", "resolv.conf", "logs", "sandboxMounts", "volumes", "rootfs"}) {
     CAPTURE(name);
     CHECK_FALSE(exists(member.bundle + "/" + name));
+    CHECK_FALSE(exists(member.scratch + "/bundle/" + name));
   }
 }
 
@@ -307,6 +337,7 @@ TEST_CASE("pod: a Create that fails at the very end leaves no mount, no cgroup a
     CHECK_FALSE(create(stage, box).empty());
     check_back_to(before, stage);
     check_no_files_of(box);
+    if (layout == Layout::v2) CHECK_FALSE(exists("/run/gcs/pods/" + box.id));
     std::filesystem::remove("/run/fail");
     Pod pod(stage, box);
     const auto with_pod = stage.holdings();
@@ -338,8 +369,94 @@ TEST_CASE("pod: both shims' directories, and the sandbox's own removal before it
     check_back_to(before, stage);
     CHECK_FALSE(exists(box.bundle));
     CHECK_FALSE(exists(member.bundle));
+    CHECK_FALSE(exists(box.scratch));
+    CHECK_FALSE(exists(member.scratch));
     if (layout == Layout::v2) CHECK_FALSE(exists("/run/gcs/pods/" + box.id));
   }
+}
+
+TEST_CASE("pod: the v2 shim's order of removals gives a scratch disk back, also after a Create that failed") {
+  Stage stage;
+  warm_up(stage);
+  ScratchDisk disk;
+  const auto before = stage.holdings();
+  {
+    Pod pod(stage, Layout::v2);
+    Member member = pod.with("echo x >/file; cat /file");
+    CHECK(pod.run(member) == "x\n");
+    member = pod.with("true");
+    member.oci["process"]["user"]["username"] = "stranger";
+    CHECK(has(create(stage, member), "process.user.username"));
+    CHECK_FALSE(exists(member.bundle));
+    CHECK(std::filesystem::is_empty(member.scratch + "/bundle"));
+  }
+  check_back_to(before, stage);
+  disk.detach(stage);
+}
+
+TEST_CASE("pod: on a scratch that containers share the bundle's files are there, and go with their container") {
+  Stage stage;
+  warm_up(stage);
+  const auto before = stage.holdings();
+  {
+    Pod pod(stage, Layout::v2);
+    CHECK(exists(pod.box.scratch + "/bundle/config.json"));
+    Member member = pod.with("echo x >/file; cat /etc/hostname; echo x >/vol/file");
+    member.mount("sandbox://vol", "/vol");
+    CHECK(pod.run(member) == "mypod.example\n");
+    CHECK_FALSE(exists(member.scratch));
+    CHECK(get_file(pod.box.scratch + "/bundle/sandboxMounts/vol/file") == "x\n");
+  }
+  check_back_to(before, stage);
+}
+
+TEST_CASE("pod: a sandbox's layers that are removed after it leave the bundle to its workloads, until the last goes") {
+  Stage stage;
+  warm_up(stage);
+  const auto before = stage.holdings();
+  const Member box = sandbox(kSleep, Layout::v2);
+  REQUIRE(create(stage, box).empty());
+  const auto init = start(stage, box, {false, false, false});
+  Member member = workload(box, {"sleep", "1000"}, Layout::v2);
+  REQUIRE(create(stage, member).empty());
+  const auto process = start(stage, member, {false, false, false});
+  REQUIRE(stage.loop.run(host::shut_down(stage.host, box.id, true)));
+  REQUIRE(stage.loop.run(stage.host.exited(box.id)));
+  CHECK(stage.refusal(host::Message::delete_container_state, {{"ContainerId", box.id}}) == "");
+  CHECK(layers(stage, box, "Remove") == "");
+  CHECK(exec(stage, member, {"cat", "/etc/hostname"}) == "mypod.example\n");
+  CHECK(exists(box.bundle + "/hostname"));
+  remove(stage, member);
+  check_back_to(before, stage);
+  CHECK_FALSE(exists(box.bundle));
+}
+
+TEST_CASE("pod: layers without a container that follows leave no mount over the bundle, and no directory") {
+  Stage stage;
+  const auto before = stage.holdings();
+  const Member box = sandbox(kSleep, Layout::v2);
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(layers(stage, box, "Add") == "");
+    CHECK(layers(stage, box, "Remove") == "");
+    CHECK(layers(stage, box, "Remove") == "");
+    check_back_to(before, stage);
+    CHECK_FALSE(exists("/run/gcs/pods/" + box.id));
+  }
+}
+
+TEST_CASE("pod: a container that is deleted before its layers leaves nothing once those are removed, too") {
+  Stage stage;
+  warm_up(stage);
+  const auto before = stage.holdings();
+  const Member box = sandbox({"true"}, Layout::v2);
+  REQUIRE(create(stage, box).empty());
+  const auto process = start(stage, box, {false, false, false});
+  REQUIRE(stage.loop.run(stage.host.exited(box.id)));
+  const std::string said = stage.refusal(host::Message::delete_container_state, {{"ContainerId", box.id}});
+  CHECK(has(said, "delete the bundle"));  // for its root file system is mounted there
+  CHECK(layers(stage, box, "Remove") == "");
+  check_back_to(before, stage);
+  check_no_files_of(box);
 }
 
 TEST_CASE("pod: a virtual pod's containers share its root, which goes with it") {
