@@ -241,7 +241,9 @@ TEST_CASE("dispatch: what the check says is the answer, and the handler is not r
 
 TEST_CASE("modify: a resource that the protocol does not know, or not for containers, is a plain failure") {
   House house;
-  for (const char* resource : {"", "NoSuchThing", "HvSocket", "NetworkNamespace"}) {
+  for (const char* resource :
+       {"", "NoSuchThing", "HvSocket", "NetworkNamespace", "MappedVirtualDiskForContainerScratch", "WCOWBlockCims",
+        "CWCOWCombinedLayers", "NetworkAdapter"}) {
     CAPTURE(resource);
     CHECK(house.modify(resource)["Result"] == kFail);
   }
