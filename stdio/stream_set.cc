@@ -9,6 +9,20 @@ namespace {
 // A grandchild that keeps an output open may delay the exit's report this long.
 constexpr std::chrono::seconds kHeldOpenLimit{10};
 
+// A host that listens, but is slow to take the connection, lets a dial time out: so often is it tried, and so far apart
+// (wire.md 1).
+constexpr int kDials = 10;
+constexpr std::chrono::milliseconds kBetweenDials{100};
+
+io::Task<Result<Conn>> dial_patiently(StdioContext& context, io::Port port) {
+  for (int count = 1;; ++count) {
+    auto dialled = co_await context.dialer.dial(port);
+    if (dialled) co_return Conn(std::move(*dialled));
+    if (dialled.error().sys_errno() != ETIMEDOUT || count == kDials) co_return dialled.error();
+    co_await io::sleep_until(context.executor, context.clock, context.clock.now() + kBetweenDials);
+  }
+}
+
 /// Refused for a pty, which stays as it is.
 void grow_pipe(const io::Stream& end) {
   ::fcntl(end.native_handle(), F_SETPIPE_SZ, kPipeSize);
@@ -34,7 +48,7 @@ io::Task<Result<>> StreamSet::dial(StreamPorts ports) {
   Wanted wanted[] = {{ports.in, "stdin", {}}, {ports.out, "stdout", {}}, {ports.err, "stderr", {}}};
   for (Wanted& one : wanted) {
     if (!one.port) continue;
-    auto dialled = co_await context_.dialer.dial(*one.port);
+    auto dialled = co_await dial_patiently(context_, *one.port);
     if (!dialled) {
       // Not "disconnected": the request fails, the bridge is fine.
       std::string text = "connect to the host's port " + std::to_string(*one.port) + " for ";

@@ -64,6 +64,29 @@ TEST_CASE("stream set: the ports are dialled in the order stdin, stdout, stderr"
   CHECK(house.dialer.dialled == std::vector<io::Port>{1, 2, 3});
 }
 
+TEST_CASE("stream set: a dial that times out is tried ten times, 100 ms apart, and one that is refused is not") {
+  for (const int slow : {9, 10}) {
+    CAPTURE(slow);
+    StdioHouse house;
+    house.dialer.slow = slow;
+    house.dialer.next = {&house.host_out};
+    auto dialling = house.loop.start(house.streams.dial({{}, 2, {}}));
+    for (int waits = 1; waits < 10; ++waits) {
+      house.loop.settle();
+      CHECK(house.dialer.dialled.size() == static_cast<size_t>(waits));
+      CHECK_FALSE(dialling.done());
+      house.clock.advance(std::chrono::milliseconds(100));
+    }
+    house.loop.settle();
+    CHECK(house.dialer.dialled.size() == 10);
+    REQUIRE(dialling.done());
+    CHECK(dialling.value().has_value() == (slow == 9));
+  }
+  StdioHouse house;
+  CHECK_FALSE(house.loop.run(house.streams.dial({{}, 2, {}})));
+  CHECK(house.dialer.dialled.size() == 1);
+}
+
 TEST_CASE("stream set: a dial that fails leaves no connection open and is not taken for an outage") {
   StdioHouse house;
   house.dialer.next = {&house.host_in};

@@ -14,6 +14,7 @@ class FakeDialer final : public io::Dialer {
  public:
   io::Task<Result<std::unique_ptr<io::Stream>>> dial(io::Port port) override {
     dialled.push_back(port);
+    if (slow > 0 && slow-- > 0) co_return Error(Errc::disconnected, "a slow host", ETIMEDOUT);
     if (next.empty()) co_return Error(Errc::disconnected, "nobody listens");
     auto stream = next.front()->stream();
     next.pop_front();
@@ -21,6 +22,7 @@ class FakeDialer final : public io::Dialer {
   }
 
   std::deque<FakePeer*> next;
+  int slow = 0;  ///< so many time out first
   std::vector<io::Port> dialled;
 };
 
