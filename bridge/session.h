@@ -42,8 +42,8 @@ struct Exchange {
 /// right behind it is read with the right version. Nothing that must survive an outage is kept here.
 class Session {
  public:
-  /// `number` counts up from 1; the clock outlives the exchange's requests. `on_negotiated` is called once, inside the reader, when the host may be spoken to: with
-  /// the connection, which stays until run() has returned.
+  /// `number` counts up from 1; the clock outlives the exchange's requests. `on_negotiated` is called once, inside the
+  /// reader, when the host may be spoken to: with the connection, which stays until run() has returned.
   Session(std::unique_ptr<io::Stream> conn, uint64_t number, Exchange& exchange, io::Clock& clock,
           std::function<void(const io::Stream&)> on_negotiated);
 

@@ -118,7 +118,8 @@ MountWork unmount_tracked(Guard& guard, TrackedMounts& mounts, Result<TrackedMou
   Step step(mounts, &TrackedMounts::end_remove, mount->path);
   auto done = co_await std::move(work);
   if (done) step.done();
-  if (!done) guard.unmount_failed(done.error());
+  const bool begun_at_all = done || done.error().code() != Errc::exhausted;
+  if (!done && begun_at_all) guard.unmount_failed(done.error());
   co_return done;
 }
 

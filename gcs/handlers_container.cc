@@ -87,9 +87,11 @@ io::Task<Payload> remove(HandlerContext& context, Body body) {
   const auto allowed = check_removal(context, request->container_id);
   if (!allowed) co_return allowed.error();
   const auto done = co_await context.registry.remove(request->container_id);
-  if (!context.registry.contains(request->container_id)) context.exchange.outbox.forget(request->container_id);
+  if (!context.registry.contains(request->container_id)) {
+    context.exchange.outbox.forget(request->container_id);
+    context.mounts.end_bundle(confined_bundle(request->container_id));
+  }
   if (!done) co_return done.error();
-  context.mounts.end_bundle(confined_bundle(request->container_id));
   co_return bridge::encode_success(request->activity_id);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string_view>
 
 #include "bridge/message_type.h"
@@ -43,8 +44,8 @@ class Policy {
   Result<> set(std::string_view enforcer, std::string_view encoded);
 
   /// What containers are shown of it and of the VM: as the host sent it with the policy that was taken.
-  void publish(runtime::SecurityTexts texts) { texts_ = std::move(texts); }
-  const runtime::SecurityTexts& texts() const { return texts_; }
+  void publish(runtime::SecurityTexts texts) { texts_ = std::make_shared<runtime::SecurityTexts>(std::move(texts)); }
+  std::shared_ptr<const runtime::SecurityTexts> texts() const { return texts_; }
 
   /// A fragment adds to what a policy in Rego admits. Always an error: no policy that is taken here could use one, and
   /// its signature would have to be checked.
@@ -59,7 +60,7 @@ class Policy {
   bool confines_ = false;
   bool confidential_hardware_;
   bool set_ = false;
-  runtime::SecurityTexts texts_;
+  std::shared_ptr<const runtime::SecurityTexts> texts_ = std::make_shared<runtime::SecurityTexts>();
 };
 
 }  // namespace gcs

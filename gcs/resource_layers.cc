@@ -2,7 +2,6 @@
 #include "gcs/confined_mounts.h"
 #include "gcs/confinement.h"
 #include "gcs/resources.h"
-#include "runtime/safe_path.h"
 #include "stdio/io/log.h"
 
 namespace gcs {
@@ -50,12 +49,11 @@ ResourceTask remove(HandlerContext& context, const std::string& root_path) {
     const auto unused = require_no_user(context.registry, mount->path, false);
     if (!unused) co_return unused;
   }
-  const std::string bundle = mount ? runtime::parent_of(mount->path) : std::string();
-  storage::BundleUse in_use = [&context](const std::string& path) { return context.registry.uses_bundle(path); };
-  auto work = context.storage.remove_layers(root_path, in_use);
-  const auto removed = co_await unmount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
-  if (removed && !in_use(bundle)) context.mounts.end_bundle(bundle);
-  co_return removed;
+  storage::BundleUse use;
+  use.in_use = [&context](const std::string& bundle) { return context.registry.uses_bundle(bundle); };
+  use.gone = [&context](const std::string& bundle) { context.mounts.end_bundle(bundle); };
+  auto work = context.storage.remove_layers(root_path, std::move(use));
+  co_return co_await unmount_tracked(context.guard, context.mounts, std::move(mount), std::move(work));
 }
 
 }  // namespace

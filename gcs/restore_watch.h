@@ -12,8 +12,8 @@ namespace gcs {
 /// From inside a pause is nothing: all clocks stand still with the VM and go on where they stood (but for a kvm-clock
 /// that the VMM moves on, KVM_SET_CLOCK with KVM_CLOCK_REALTIME: then nothing is to be done). What shows is a lost
 /// session, or a changed VM generation. Either begins a series of checks: one at once and, until one finds a jump and
-/// has reseeded, two more, because a Hyper-V clock learns the new time by the host's next sample only. A check is a job on a helper
-/// thread; it reads a clock that is there, and nothing ever waits for it.
+/// has reseeded, two more, because a Hyper-V clock learns the new time by the host's next sample only. A check is a job
+/// on a helper thread; it reads a clock that is there, and nothing ever waits for it.
 class RestoreWatch {
  public:
   /// `sync_time` off: the clock is neither read nor set, as -disable-time-sync wants it.

@@ -35,7 +35,7 @@ struct ContainerConfig {
   std::string bundle_path;
   std::string scratch_path;
   std::shared_ptr<nlohmann::json> spec;
-  SecurityTexts security{};
+  std::shared_ptr<const SecurityTexts> security;  ///< the VM's; may be null
 };
 
 /// One OCI container: its state, its init process and its execs. Owned by the Registry; survives every outage.

@@ -63,24 +63,27 @@ Result<std::optional<MovedBundle>> move_bundle_to_scratch(const CombinedLayers& 
   return std::optional(*wanted);
 }
 
-/// One mount, for what is below it is not ours.
-Result<> unmount_bundle(const MovedBundle& bundle) {
+/// One mount, for what is below it is not ours. False: it is busy, and stays.
+Result<bool> unmount_bundle(const MovedBundle& bundle) {
   const auto place = find_place(bundle.path);
-  if (!place && place.error().code() == Errc::not_found) return {};
+  if (!place && place.error().code() == Errc::not_found) return true;
   if (!place) return place.error();
   {
     const auto directory = open_at(*place, O_PATH | O_DIRECTORY);
-    if (!directory && directory.error().code() == Errc::not_found) return {};
+    if (!directory && directory.error().code() == Errc::not_found) return true;
     if (!directory) return directory.error();
     const auto seen = bundle_at(bundle.path, *directory);
     if (!seen) return seen.error();
     const auto mounted = is_mount_point(place->through());
     if (!mounted) return mounted.error();
-    if (!*mounted || !same_directory(*seen, bundle)) return {};
+    if (!*mounted || !same_directory(*seen, bundle)) return true;
   }
-  if (::umount2(place->through().c_str(), UMOUNT_NOFOLLOW) != 0) return sys_error("unmount " + bundle.path);
+  if (::umount2(place->through().c_str(), UMOUNT_NOFOLLOW) != 0) {
+    if (errno == EBUSY) return false;
+    return sys_error("unmount " + bundle.path);
+  }
   remove_empty_bundle(bundle.path);
-  return {};
+  return true;
 }
 
 /// The writable part; overlayfs fills the work directory, so that goes as a tree.
@@ -171,14 +174,16 @@ Result<std::optional<MovedBundle>> add_combined_layers(const CombinedLayers& lay
   return added;
 }
 
-Result<> remove_combined_layers(const std::string& root_path, const std::optional<MovedBundle>& bundle) {
+Result<bool> remove_combined_layers(const std::string& root_path, const std::optional<MovedBundle>& bundle) {
   const auto clean = clean_path("ContainerRootPath", root_path);
   if (!clean) return clean.error();
   if (*clean == "/") return Error(Errc::invalid_argument, "ContainerRootPath: is the root directory");
-  auto removed = unmount_and_remove(*clean);
-  if (removed && bundle) removed = unmount_bundle(*bundle);
+  const auto removed = unmount_and_remove(*clean);
   if (!removed) return removed.error().within("remove combined layers");
-  return {};
+  if (!bundle) return false;
+  auto gone = unmount_bundle(*bundle);
+  if (!gone) return gone.error().within("remove combined layers");
+  return gone;
 }
 
 }  // namespace gcs::runtime

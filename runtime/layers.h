@@ -36,12 +36,14 @@ bool moves_bundle(const CombinedLayers& layers);
 /// and stays until the container is deleted, or the layers are removed without there being one. Gives that mount.
 ///
 /// A path that is mounted already is `already_exists`, a missing layer `not_found`, a symlink in any of the paths
-/// `invalid_argument`. Whatever fails is undone, down to
-/// the directories made. At most 500 layers (the kernel's limit), of any names.
+/// `invalid_argument`. Whatever fails is undone, down to the directories made. At most 500 layers (the kernel's limit),
+/// of any names.
 Result<std::optional<MovedBundle>> add_combined_layers(const CombinedLayers& layers);
 
 /// Unmounts the root file system and removes its directory. One that is not there is success. Where `bundle` is given
-/// and is still what is mounted there, that goes too, and the directory where it is empty.
-Result<> remove_combined_layers(const std::string& root_path, const std::optional<MovedBundle>& bundle = std::nullopt);
+/// and is still what is mounted there, that goes too, and the directory where it is empty; but it stays while something
+/// in it is in use. Gives whether a given bundle is mounted no more.
+Result<bool> remove_combined_layers(const std::string& root_path,
+                                    const std::optional<MovedBundle>& bundle = std::nullopt);
 
 }  // namespace gcs::runtime

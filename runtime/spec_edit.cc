@@ -155,7 +155,7 @@ Result<> prepare(Json& spec, const SpecPlace& place, PreparedSpec& prepared) {
   // Last, for these are of what the init process gets.
   traits.rlimits = text_of(member(spec["process"], "rlimits"));
   traits.user = text_of(named_user_of(spec["process"]));
-  auto shown = show_security_context(spec, traits.rootfs, place.security);
+  auto shown = show_security_context(spec, traits.rootfs, place.security ? *place.security : SecurityTexts());
   if (!shown) return shown.error();
   traits.security_dir = std::move(*shown);
   return {};

@@ -20,11 +20,11 @@ struct SpecPlace {
   std::string id;
   std::string bundle_path;
   Placement placement;
-  PodPaths pod;                      ///< of a container without a pod: in its bundle
-  bool pod_host_network = false;     ///< for a workload: its sandbox shares the VM's network
-  NetworkNames names;                ///< for a document without a host name, and for resolv.conf
-  std::vector<DeviceNode> assigned;  ///< the nodes of its assigned devices
-  SecurityTexts security{};          ///< the VM's
+  PodPaths pod;                                     ///< of a container without a pod: in its bundle
+  bool pod_host_network = false;                    ///< for a workload: its sandbox shares the VM's network
+  NetworkNames names;                               ///< for a document without a host name, and for resolv.conf
+  std::vector<DeviceNode> assigned;                 ///< the nodes of its assigned devices
+  std::shared_ptr<const SecurityTexts> security{};  ///< the VM's; null: none
 };
 
 /// Where a container's volumes are held while it is created (held_volumes.h).

@@ -880,7 +880,7 @@ TEST_CASE("storage: two Adds of the same layers at the same time mount them once
   house.loop.run_until([&] { return first.done() && second.done(); });
   CHECK(first.value());
   CHECK(second.value().error().code() == Errc::already_exists);
-  storage::BundleUse nobody = [](const std::string&) { return false; };
+  const storage::BundleUse nobody{[](const std::string&) { return false; }, [](const std::string&) {}};
   REQUIRE(house.loop.run(house.storage.remove_layers(house.dir / "run/c1//rootfs", nobody)));
   CHECK_FALSE(exists(house.dir / "run/c1"));
 }
@@ -888,20 +888,32 @@ TEST_CASE("storage: two Adds of the same layers at the same time mount them once
 TEST_CASE("storage: the bundle of layers goes with them, but with its container where there is one") {
   House house;
   const auto layers = layers_in(house, house.dir / "run/c1");
-  std::string asked;
+  const std::string bundle = house.dir / "run/c1";
+  std::string asked, gone;
   bool used = true;
-  storage::BundleUse in_use = [&](const std::string& bundle) {
-    asked = bundle;
+  storage::BundleUse use;
+  use.in_use = [&](const std::string& path) {
+    asked = path;
     return used;
   };
+  use.gone = [&](const std::string& path) { gone = path; };
   REQUIRE(house.loop.run(house.storage.add_layers(layers)));
-  REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, in_use)));
-  CHECK(asked == house.dir / "run/c1");
-  CHECK(*runtime::is_mount_point(house.dir / "run/c1"));
+  REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, use)));
+  CHECK(asked == bundle);
+  CHECK(gone.empty());
+  CHECK(*runtime::is_mount_point(bundle));
   REQUIRE(house.loop.run(house.storage.add_layers(layers)));
   used = false;
-  REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, in_use)));
-  CHECK_FALSE(exists(house.dir / "run/c1"));
+  put_file(bundle + "/file", "");
+  {
+    const auto held = io::open_file(bundle + "/file", O_RDONLY);
+    REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, use)));  // it stays until the next removal
+    CHECK(gone.empty());
+    CHECK(*runtime::is_mount_point(bundle));
+  }
+  REQUIRE(house.loop.run(house.storage.remove_layers(layers.root_path, use)));
+  CHECK(gone == bundle);
+  CHECK_FALSE(*runtime::is_mount_point(bundle));
   CHECK(exists(layers.scratch_path));
 }
 

@@ -439,6 +439,28 @@ TEST_CASE("offload: jobs with a long limit hold others up no longer than those w
   for (auto& one : slow) CHECK(*one.value() == 1);
 }
 
+TEST_CASE("offload: slow jobs that had to wait for their turn are replaced as well") {
+  Loop loop;
+  ManualClock clock;
+  Gate gate;
+  Offload offload(loop.executor(), clock);
+  std::vector<Running<Result<int>>> slow;
+  for (unsigned i = 0; i < 2 * Offload::kThreads; ++i)
+    slow.push_back(loop.start(offload.call<int>(gate.job<int>(1), Offload::kLongLimit)));
+  std::function<Result<int>()> quick = []() -> Result<int> { return 42; };
+  auto next = loop.start(offload.call<int>(quick, Offload::kLongLimit));
+  loop.settle();
+  gate.wait_for(Offload::kThreads);
+  clock.advance(Offload::kLimit);
+  gate.wait_for(2 * Offload::kThreads);
+  CHECK_FALSE(next.done());
+  clock.advance(Offload::kLimit);
+  loop.run_until([&] { return next.done(); });
+  CHECK(*next.value() == 42);
+  gate.open();
+  loop.run_until([&] { return std::all_of(slow.begin(), slow.end(), [](auto& one) { return one.done(); }); });
+}
+
 TEST_CASE("error: what a vanished host makes of an errno is disconnected, row by row") {
   for (const int gone : {EPIPE, ECONNRESET, ENOTCONN, ECONNREFUSED, ETIMEDOUT, ENODEV, EALREADY}) {
     CAPTURE(gone);

@@ -82,7 +82,7 @@ claim "holds a second container's as well" layers Add $second/rootfs \
   ',"ContainerID":"'${second##*/}'","Layers":[{"Path":"'$at/m1'"}],"ScratchPath":"'$bundle/scratch/${second##*/}'"'
 claim "which is told" grep -q "a scratch that is not encrypted.*${second##*/}" /run/gcs.log
 claim "that one's root goes" layers Remove $second/rootfs
-claim "but its bundle is on the scratch until it is deleted" fails "in use by $second" scratch Remove '"Lun":7'
+claim "and its bundle with it, for no container has it" scratch Remove '"Lun":7'
 
 claim "what was mounted before the policy is nobody's" \
   fails "has mounted nothing there" disk Remove early '"Lun":4,"ReadOnly":true'
@@ -91,7 +91,7 @@ for m in 'm1 "Lun":1' 'm2 "Lun":2' 'm3 "Lun":3,"Partition":2'; do
   claim "${m%% *} goes" disk Remove "${m%% *}" "${m#* },$ro"
 done
 claim "the memory goes" pmem Remove p1 '"DeviceNumber":1'
-claim "nothing is left of them" test "$(mapped) $(mounts mounts/scsi) $(mounts layers) $(mounts gcs)" = "0 1 0 2"
+claim "nothing is left of them" test "$(mapped) $(mounts mounts/scsi) $(mounts layers) $(mounts gcs)" = "0 1 0 0"
 
 claim "a disk that is busy" disk Add busy '"Lun":6,"Encrypted":true,"Filesystem":"ext4"'
 exec 9>$at/busy/held

@@ -85,7 +85,8 @@ io::Task<Result<>> Storage::await_device(const Turn& turn, Addition& addition) {
   io::Clock& clock = context_.stdio.clock;
   const auto deadline = clock.now() + kDeviceLimit;
   for (;;) {
-    const auto seen = co_await step<bool>(turn, addition.look);
+    const auto left = std::min<io::Clock::Duration>(kDeviceLimit, turn.until - clock.now());
+    const auto seen = co_await context_.offload.call<bool>(addition.look, left, nullptr, turn.claim);
     if (!seen) co_return seen.error();
     if (*seen) co_return Result<>();
     if (clock.now() >= deadline) co_return Error(Errc::not_found, addition.absent);
@@ -119,7 +120,7 @@ io::Task<Result<>> Storage::prepare_and_mount(const Turn& turn, Addition& additi
     Result<> made;
     if (!node->empty()) made = co_await make_filesystem(context_, addition.filesystem, *node);
     if (!made) {
-      discard(co_await step<void>(turn, addition.undo), "undoing");
+      co_await undo(turn, addition);
       co_return made;
     }
   }
@@ -129,8 +130,13 @@ io::Task<Result<>> Storage::prepare_and_mount(const Turn& turn, Addition& additi
   };
   auto mounted = co_await step<void>(turn, addition.mount, std::move(take_back));
   const bool given_up = !mounted && mounted.error().code() == Errc::timed_out;  // no errno's code
-  if (!mounted && !given_up && addition.undo) discard(co_await step<void>(turn, addition.undo), "undoing");
+  if (!mounted && !given_up && addition.undo) co_await undo(turn, addition);
   co_return mounted;
+}
+
+/// In a time of its own: the request's may be over.
+io::Task<> Storage::undo(const Turn& turn, const Addition& addition) {
+  discard(co_await context_.offload.call<void>(addition.undo, io::Offload::kLimit, nullptr, turn.claim), "undoing");
 }
 
 io::Task<Result<>> Storage::add_disk(Disk disk) {
@@ -212,7 +218,7 @@ io::Task<Result<>> Storage::add_layers(runtime::CombinedLayers layers) {
   co_return Result<>();
 }
 
-io::Task<Result<>> Storage::remove_layers(std::string root_path, BundleUse in_use) {
+io::Task<Result<>> Storage::remove_layers(std::string root_path, BundleUse use) {
   const auto clean = runtime::clean_path("ContainerRootPath", root_path);
   if (!clean) co_return clean.error();
   const std::string bundle = runtime::parent_of(*clean);
@@ -221,11 +227,15 @@ io::Task<Result<>> Storage::remove_layers(std::string root_path, BundleUse in_us
   const auto turn = co_await take_turn(std::move(names));
   if (!turn) co_return turn.error();
   Moved moved;
-  if (const auto known = bundles_.find(*clean); known != bundles_.end() && !in_use(bundle)) moved = known->second;
-  std::function<Result<>()> job = [root = *clean, moved] { return runtime::remove_combined_layers(root, moved); };
-  const auto removed = co_await step<void>(*turn, std::move(job));
-  if (removed) bundles_.erase(*clean);
-  co_return removed;
+  if (const auto known = bundles_.find(*clean); known != bundles_.end() && !use.in_use(bundle)) moved = known->second;
+  std::function<Result<bool>()> job = [root = *clean, moved] { return runtime::remove_combined_layers(root, moved); };
+  const auto gone = co_await step<bool>(*turn, std::move(job));
+  if (!gone) co_return gone.error();
+  const bool stays = moved && !*gone;
+  if (stays) log::info("a bundle stays mounted: something in it is in use", {{"path", bundle}});
+  if (!stays) bundles_.erase(*clean);
+  if (*gone) use.gone(bundle);
+  co_return Result<>();
 }
 
 io::Task<Result<>> Storage::add_directory(SharedDirectory directory) {

@@ -15,8 +15,11 @@
 
 namespace gcs::storage {
 
-/// Whether a container has this bundle, or is being created there. Asked on the loop.
-using BundleUse = std::function<bool(const std::string& bundle)>;
+/// Who else has to do with a bundle. Called on the loop.
+struct BundleUse {
+  std::function<bool(const std::string& bundle)> in_use;  ///< whether a container has it, or is being created there
+  std::function<void(const std::string& bundle)> gone;    ///< what was mounted over it is mounted no more
+};
 
 /// What ModifySettings asks of disks, layers and directories. Owned by the service; loop thread only.
 ///
@@ -24,8 +27,9 @@ using BundleUse = std::function<bool(const std::string& bundle)>;
 /// thread; it ends after 10 s, as does that for a 9P server. Of two requests for one target or one device the second
 /// waits for the first. Each Add undoes all that it did when it fails; each removal of what is not there succeeds.
 ///
-/// A request has 4 min in all, its wait for others included: `timed_out`. What it has begun then goes on, and keeps its
-/// names until it has ended; an Add that comes to an end after all is taken back there and then.
+/// A request has 4 min in all, its wait for others included, but for making a file system, and for undoing:
+/// `timed_out`. What it has begun then goes on, and keeps its names until it has ended; an Add that comes to an end
+/// after all is taken back there and then.
 class Storage {
  public:
   static constexpr std::chrono::seconds kDeviceLimit{10};
@@ -41,9 +45,9 @@ class Storage {
   io::Task<Result<>> remove_pmem(Pmem pmem);
 
   io::Task<Result<>> add_layers(runtime::CombinedLayers layers);
-  /// Takes away what the Add has mounted over the bundle as well, unless that is in use: then it goes with the
-  /// container.
-  io::Task<Result<>> remove_layers(std::string root_path, BundleUse in_use);
+  /// Takes away what the Add has mounted over the bundle as well, unless that is in use: by a container, with which it
+  /// goes, or by something that is mounted in it: then the next removal takes it.
+  io::Task<Result<>> remove_layers(std::string root_path, BundleUse use);
 
   io::Task<Result<>> add_directory(SharedDirectory directory);
   io::Task<Result<>> remove_directory(std::string target);
@@ -78,6 +82,7 @@ class Storage {
 
   io::Task<Result<>> add(Addition addition);
   io::Task<Result<>> prepare_and_mount(const Turn& turn, Addition& addition);
+  io::Task<> undo(const Turn& turn, const Addition& addition);
   io::Task<Result<>> await_device(const Turn& turn, Addition& addition);
 
   /// A request of one step.

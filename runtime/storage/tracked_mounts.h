@@ -37,7 +37,8 @@ struct TrackedMount {
 /// - An overlay's layers are read-only devices by their very paths; its scratch is in a writable device. All are there.
 /// - What others stand on is not removed: devices beneath an overlay, a device with a mount in it. A mount goes by its
 ///   path, its kind and its source together; what is not tracked does not go at all.
-/// - A bundle on a shared scratch is mounted with its overlay, stays when that goes, and ends with its container.
+/// - A bundle on a shared scratch is mounted with its overlay. Where there is a container it stays when that goes, and
+///   ends with the container; else it goes with the overlay, unless something in it is in use.
 ///
 /// Owned by the service, so it outlives every session: an outage is no event here. Loop thread only.
 class TrackedMounts {
@@ -51,7 +52,7 @@ class TrackedMounts {
   Result<> begin_remove(MountKind kind, const std::string& path, const std::string& source);
   void end_remove(const std::string& path, bool unmounted);
 
-  /// The container with this bundle has been deleted, and what was mounted over the bundle with it.
+  /// What was mounted over this bundle has gone.
   void end_bundle(const std::string& bundle);
 
   /// Whether there is an overlay at `path`, be it coming or going.

@@ -8,6 +8,7 @@
 #include <set>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "stdio/io/log.h"
 #include "stdio/io/post_across.h"
@@ -224,8 +225,10 @@ Task<Result<>> Offload::run(std::function<void()> job, Clock::Duration limit, st
                             std::shared_ptr<const void> held) {
   Waiter waiting(*threads_, std::make_shared<Job>(std::move(job), std::move(take_back), std::move(held)));
   const auto begin = clock_.now();
-  Alarm slow;
-  if (limit > kLimit) slow = clock_.at(begin + kLimit, [&waiting] { waiting.takes_long(); });
+  std::vector<Alarm> slow;  // a job that is still queued at one may run at the next
+  for (Clock::Duration at = kLimit; at < limit; at += kLimit) {
+    slow.push_back(clock_.at(begin + at, [&waiting] { waiting.takes_long(); }));
+  }
   const Alarm alarm = clock_.at(begin + limit, [&waiting] { waiting.time_is_up(); });
   const int outcome = co_await waiting.wait(executor_, "offload");
   if (outcome == 0) co_return Result<>();

@@ -14,8 +14,8 @@ namespace gcs::io {
 /// gets values and gives a value. Threads are started on demand and end when they have been idle.
 ///
 /// A job cannot be interrupted, only given up: past its limit the caller is told `timed_out`. What the job gives then
-/// goes nowhere; what it did stays done, unless the call says how it is taken back. A job that takes longer than
-/// kLimit, given up or not, counts as hung until it ends.
+/// goes nowhere; what it did stays done, unless the call says how it is taken back. A job that is at
+/// work kLimit after its call, or a multiple of that, counts as hung until it ends, given up or not.
 ///
 ///     kThreads (4) work at a time; a hung one is replaced, up to kHung (16) of them; more than that hang in the
 ///     places of the four; when all of those hang too, every call is `exhausted` at once until one comes back.

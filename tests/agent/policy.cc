@@ -61,7 +61,9 @@ void run_and_remove(Stage& stage) {
 
 }  // namespace
 
-TEST_CASE("policy: a VM with the stance deny does nothing that a policy is about, and says nothing, until its policy has come") {
+TEST_CASE(
+    "policy: a VM with the stance deny does nothing that a policy is about, and says nothing, until its policy has "
+    "come") {
   Stage stage(denying());
   const auto spec = busybox({"true"});
   const json named = {{"ContainerId", spec.id}};

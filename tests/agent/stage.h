@@ -13,8 +13,8 @@ namespace gcs::testing {
 /// The agent's binary, its OCI runtime and its I/O engine, as $GCS, $RUNTIME and $IO name them.
 AgentSettings settings_from_environment();
 
-/// A live agent and a host that has negotiated with it, in the namespaces that tests/in-namespaces makes. At the end the
-/// agent must stop in order.
+/// A live agent and a host that has negotiated with it, in the namespaces that tests/in-namespaces makes. At the end
+/// the agent must stop in order.
 struct Stage {
   explicit Stage(const AgentSettings& settings = settings_from_environment());
   ~Stage();
