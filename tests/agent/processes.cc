@@ -73,13 +73,14 @@ TEST_CASE("agent: a working directory that the image has not is made in the cont
   const std::string layer = "/run/layers/linked";
   test::put_dir(layer);
   std::filesystem::create_directory_symlink("/etc", layer + "/link");
-  for (const auto& [cwd, said] : {std::pair("/a/b", "/a/b\n"), std::pair("/link/by-cwd", "/etc/by-cwd\n")}) {
-    CAPTURE(cwd);
+  const char* ways[][2] = {{"/a/b", "/a/b\n"}, {"/link/by-cwd", "/etc/by-cwd\n"}};
+  for (const auto& way : ways) {
+    CAPTURE(way[1]);
     auto spec = busybox({"pwd", "-P"});
     spec.layers.insert(spec.layers.begin(), layer);
-    spec.command.cwd = cwd;
+    spec.command.cwd = way[0];
     const auto init = stage.run(spec, {false, true, false});
-    CHECK(all_of(stage, *init->out) == said);
+    CHECK(all_of(stage, *init->out) == way[1]);
     init->out.reset();
     stage.remove(spec);
   }

@@ -61,8 +61,8 @@ TEST_CASE("agent: a terminal has the size that the host asks for, at first and l
   const auto init = stage.run(spec);
   for (const bool in_vm : {false, true}) {
     CAPTURE(in_vm);
-    const std::string stty = in_vm ? "/run/layers/busybox/bin/stty" : "stty";
-    auto asked = command({in_vm ? "/bin/sh" : "sh", "-c", stty + " size; read x; " + stty + " size"});
+    const char* stty = in_vm ? "/run/layers/busybox/bin/stty" : "stty";
+    auto asked = command({in_vm ? "/bin/sh" : "sh", "-c", "$0 size; read x; $0 size", stty});
     asked.terminal = true;
     asked.height = 45;
     asked.width = 123;
