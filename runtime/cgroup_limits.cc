@@ -32,8 +32,6 @@ class Reader {
     return std::nullopt;
   }
 
-  std::string text(const char* part, const char* name) const { return string_member(member(resources_, part), name); }
-
   const std::optional<Error>& failure() const { return failure_; }
 
  private:
@@ -68,11 +66,6 @@ Result<std::string> swap_alone(const CgroupLimits& limits) {
   return std::to_string(*limits.swap - *limits.memory);
 }
 
-void add_cpu_sets(const CgroupLimits& limits, std::vector<CgroupSetting>& settings) {
-  if (!limits.cpus.empty()) settings.push_back({"cpuset", "cpuset.cpus", limits.cpus});
-  if (!limits.mems.empty()) settings.push_back({"cpuset", "cpuset.mems", limits.mems});
-}
-
 std::vector<CgroupSetting> settings_v1(const CgroupLimits& limits) {
   std::vector<CgroupSetting> settings;
   auto add = [&](const char* controller, const char* file, auto value) {
@@ -87,7 +80,6 @@ std::vector<CgroupSetting> settings_v1(const CgroupLimits& limits) {
   if (limits.quota != 0) add("cpu", "cpu.cfs_quota_us", limits.quota);
   if (limits.pids && *limits.pids > 0) add("pids", "pids.max", limits.pids);
   if (limits.blkio_weight != 0) add("blkio", "blkio.bfq.weight", limits.blkio_weight);
-  add_cpu_sets(limits, settings);
   return settings;
 }
 
@@ -113,7 +105,6 @@ Result<std::vector<CgroupSetting>> settings_v2(const CgroupLimits& limits) {
   if (limits.blkio_weight && *limits.blkio_weight != 0) {
     settings.push_back({"io", "io.bfq.weight", std::to_string(*limits.blkio_weight)});
   }
-  add_cpu_sets(limits, settings);
   return settings;
 }
 
@@ -130,8 +121,6 @@ Result<CgroupLimits> limits_of(const Json& resources) {
   limits.period = read.number<uint64_t>("cpu", "period");
   limits.pids = read.number<int64_t>("pids", "limit");
   limits.blkio_weight = read.number<uint64_t>("blockIO", "weight");
-  limits.cpus = read.text("cpu", "cpus");
-  limits.mems = read.text("cpu", "mems");
   if (read.failure()) return *read.failure();
   return limits;
 }

@@ -8,7 +8,8 @@
 
 #include "runtime/cgroup.h"
 
-/// OCI linux.resources for a cgroup of our own, a pod's; those of containers are the OCI runtime's work.
+/// OCI linux.resources for a cgroup of our own, a pod's; those of containers are the OCI runtime's work. Processors by
+/// number, huge pages and devices are no pod's: a workload may have others than its sandbox.
 namespace gcs::runtime {
 
 /// As the OCI runtime specification has them: bytes, microseconds, -1 for no limit. What is absent stays as it is.
@@ -21,8 +22,6 @@ struct CgroupLimits {
   std::optional<uint64_t> period;
   std::optional<int64_t> pids;
   std::optional<uint64_t> blkio_weight;
-  std::string cpus;
-  std::string mems;
 };
 
 /// `malformed` for a number that is none, named as "linux.resources.memory.limit"; null and what we do not apply are

@@ -26,6 +26,11 @@ using namespace gcs::runtime;
 using namespace gcs::test;
 using Version = Cgroups::Version;
 
+/// For some task of the loop.
+bool helper_works() {
+  return std::ranges::any_of(io::live_tasks(), [](const std::string& task) { return task.ends_with(": offload"); });
+}
+
 /// A cgroup of version 2 whose files are a disk's: inotify tells of their changes as it does of the kernel's.
 struct FakeV2 {
   TempDir dir;
@@ -49,10 +54,7 @@ struct FakeV2 {
   }
 
   /// The loop runs while a helper thread waits.
-  void see_helper_wait() {
-    const auto waits = [](const std::string& task) { return task.ends_with(": offload"); };
-    loop.run_until([&] { return std::ranges::any_of(io::live_tasks(), waits); });
-  }
+  void see_helper_wait() { loop.run_until(helper_works); }
 
   /// Lets those who wait for the file go on: it takes all, and has nothing.
   void answer(const std::string& file, int flags) {
@@ -226,6 +228,32 @@ TEST_CASE("memory of pods: the limit follows the machine's memory when asked, an
   const auto nothing_left = loop.run(memory.refresh());
   REQUIRE_FALSE(nothing_left);
   CHECK(nothing_left.error().code() == Errc::exhausted);
+}
+
+TEST_CASE("memory of pods: the limit is looked at each minute, and one that cannot be set ends nothing") {
+  const TempDir dir;
+  const CapturedLog log;
+  put_file(dir / "pods/memory.max", "max\n");
+  const Cgroups cgroups(dir.path(), Version::v2);
+  Loop loop;
+  ManualClock clock;
+  io::Offload offload(loop.executor(), loop.clock());
+  uint64_t total = 30 * kMiB;
+  PodsMemory memory(cgroups, 30 * kMiB, offload, clock, [&] { return total; });
+  const auto is = [&](uint64_t limit) { return get_file(dir / "pods/memory.max").starts_with(std::to_string(limit)); };
+  const auto running = loop.group().spawn("memory of pods", memory.run(loop.executor()));
+  loop.settle();
+  CHECK(log.has("memory limit of pods not refreshed"));
+  for (const uint64_t more : {100, 200}) {
+    total = more * kMiB;
+    clock.advance(std::chrono::seconds(59));
+    loop.settle();
+    CHECK_FALSE(is(total - 30 * kMiB));
+    clock.advance(std::chrono::seconds(1));
+    loop.run_until([&] { return is(total - 30 * kMiB) && !helper_works(); });
+  }
+  loop.group().cancel(running);
+  loop.settle();
 }
 
 }  // namespace gcs::testing

@@ -59,9 +59,6 @@ const std::vector<Row> kTable = {
     {R"({"cpu": {"shares": 262144}})", {{"cpu", "cpu.shares", "262144"}}, {{"cpu", "cpu.weight", "10000"}}},
     {R"({"cpu": {"shares": 1}})", {{"cpu", "cpu.shares", "1"}}, {{"cpu", "cpu.weight", "1"}}},
     {R"({"cpu": {"shares": 9999999}})", {{"cpu", "cpu.shares", "9999999"}}, {{"cpu", "cpu.weight", "10000"}}},
-    {R"({"cpu": {"cpus": "0-1", "mems": "0"}})",
-     {{"cpuset", "cpuset.cpus", "0-1"}, {"cpuset", "cpuset.mems", "0"}},
-     {{"cpuset", "cpuset.cpus", "0-1"}, {"cpuset", "cpuset.mems", "0"}}},
     {R"({"pids": {"limit": 100}, "blockIO": {"weight": 500}})",
      {{"pids", "pids.max", "100"}, {"blkio", "blkio.bfq.weight", "500"}},
      {{"pids", "pids.max", "100"}, {"io", "io.bfq.weight", "500"}}},
@@ -74,6 +71,16 @@ TEST_CASE("cgroup limits: OCI resources become what each version's files take") 
     CAPTURE(row.resources);
     CHECK(settings(row.resources, Version::v1) == row.v1);
     CHECK(settings(row.resources, Version::v2) == row.v2);
+  }
+}
+
+TEST_CASE("cgroup limits: processors by number, huge pages and devices are each container's own, and give no files") {
+  for (const char* resources :
+       {R"({"cpu": {"cpus": "0-1", "mems": "0"}})", R"({"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]})",
+        R"({"devices": [{"allow": false, "access": "rwm"}]})"}) {
+    CAPTURE(resources);
+    CHECK(settings(resources, Version::v1).empty());
+    CHECK(settings(resources, Version::v2).empty());
   }
 }
 

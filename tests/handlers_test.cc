@@ -104,6 +104,7 @@ constexpr int64_t kFail = -2147467259;             // 0x80004005
 constexpr int64_t kInvalidArgument = -2147024809;  // 0x80070057
 constexpr int64_t kInvalidState = -2143878907;     // 0x80370105
 constexpr int64_t kNotFound = -2147023728;         // 0x80070490
+constexpr int64_t kNoContainer = -1070137074;      // 0xc037010e
 
 json spec_in(const std::string& network_namespace) {
   json spec = json::parse(R"({"process": {"args": ["true"], "cwd": "/"}, "root": {"path": "rootfs"}, "linux": {}})");
@@ -226,6 +227,15 @@ TEST_CASE("modify: a host unmounts anything, a confined one what it has mounted,
     CHECK(answer.value("ErrorMessage", "").find("is a container's bundle") != std::string::npos);
   }
   CHECK(confined.modify("MappedVirtualDisk", bridge::kNullId, {{"Lun", 1}}, "Remove")["Result"] == 0);  // no path
+}
+
+TEST_CASE("modify: the VM itself is no container that could be constrained, whatever the request's type") {
+  House house;
+  const json settings = {{"Linux", {{"cpu", {{"shares", 512}}}}}};
+  for (const char* type : {"Add", "Update", "Remove"}) {
+    CAPTURE(type);
+    CHECK(house.modify("ContainerConstraints", bridge::kNullId, settings, type)["Result"] == kNoContainer);
+  }
 }
 
 TEST_CASE("dispatch: what the check says is the answer, and the handler is not reached") {

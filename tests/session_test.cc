@@ -154,6 +154,23 @@ TEST_CASE("session: requests run beside each other, and answer in the order in w
   CHECK(answers_in(host.received())[2].header.id == 1);
 }
 
+TEST_CASE("session: two requests with the same id have an answer each, with that id") {
+  House house;
+  FakePeer host(house.loop.executor());
+  house.connect(host);
+  house.send(host, request(MessageType::negotiate_protocol, 0, kNegotiate));
+  house.send(host, request(MessageType::shutdown_graceful, 7, kBase) + request(MessageType::start, 7, kBase));
+  house.open = true;
+  house.gate.notify_all();
+  house.loop.settle();
+  const auto answers = answers_in(host.received());
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[1].header.type == 0x20100201);
+  CHECK(answers[1].header.id == 7);
+  CHECK(answers[2].header.type == 0x20100301);
+  CHECK(answers[2].header.id == 7);
+}
+
 TEST_CASE("session: in sequential mode a request waits for the one before it") {
   House house;
   house.exchange.sequential = true;

@@ -944,6 +944,20 @@ TEST_CASE("pmem: a device or a part of one is mounted read-only, and a failure l
   CHECK_FALSE(exists(pmem.target));
 }
 
+TEST_CASE("pmem: a part of a device with verity is refused by the field's name, and the device is not waited for") {
+  House house;
+  Pmem pmem;
+  pmem.target = house.dir / "run/layers/p0";
+  pmem.part = PmemPart{0, 8 << 20};
+  pmem.verity = verity_of(4 << 20);
+  const auto added = house.loop.run(house.slow_storage.add_pmem(pmem));
+  REQUIRE_FALSE(added);
+  CHECK(added.error().code() == Errc::unsupported);
+  CHECK(added.error().message().starts_with("VerityInfo"));
+  CHECK(house.mapper->made.empty());
+  CHECK_FALSE(exists(house.dir / "run/layers"));
+}
+
 TEST_CASE("pmem: a device that does not come is an error after ten seconds") {
   House house;
   Pmem pmem;

@@ -70,6 +70,19 @@ TEST_CASE("machine: kernel messages of the flag's priority and graver ones are i
   ::unlink("/run/kmsg");
 }
 
+TEST_CASE("machine: the log is made anew, for its owner alone") {
+  ::unlink(kAgentLog);
+  { const Stage stage; }
+  struct stat status {};
+  REQUIRE(::stat(kAgentLog, &status) == 0);
+  CHECK((status.st_mode & 07777) == 0600);
+  CHECK(status.st_size > 0);
+  test::put_file(kAgentLog, "of an agent before");
+  { const Stage stage; }
+  CHECK_FALSE(test::get_file(kAgentLog).empty());
+  CHECK_FALSE(logged("of an agent before"));
+}
+
 TEST_CASE("machine: the core pattern is the flag's") {
   test::put_file("/run/pattern", "");
   const InPlaceOf pattern("/run/pattern", kCorePattern);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "tests/agent/pod_scene.h"
 #include "tests/support/temp_dir.h"
@@ -233,6 +234,31 @@ TEST_CASE("pod: a container's processor time is limited, and no longer limited, 
   CHECK(has(update({{"quota", "all"}}), "cpu.quota: not such a number"));
 }
 
+TEST_CASE("pod: a workload may run on a processor that its sandbox may not") {
+  if (std::thread::hardware_concurrency() < 2) {
+    MESSAGE("skipped: this machine has one processor");
+    return;
+  }
+  Stage stage;
+  Member box = sandbox(kSleep);
+  box.oci["linux"]["resources"]["cpu"]["cpus"] = "0";
+  Pod pod(stage, box);
+  Member member = pod.with("grep Cpus_allowed_list /proc/self/status");
+  member.oci["linux"]["resources"]["cpu"]["cpus"] = "1";
+  CHECK(pod.run(member) == "Cpus_allowed_list:\t1\n");
+}
+
+TEST_CASE("pod: constraints for Windows are passed over, those for Linux beside them are not") {
+  Stage stage;
+  Pod pod(stage);
+  json body = {{"ContainerId", pod.box.id}};
+  body["Request"] = {{"RequestType", "Update"}, {"ResourceType", "ContainerConstraints"}};
+  body["Request"]["Settings"]["Windows"] = {{"memory", {{"limit", 1}}}, {"cpu", {{"maximum", 1}}}};
+  body["Request"]["Settings"]["Linux"]["memory"]["limit"] = 67108864;
+  CHECK(stage.refusal(host::Message::modify_settings, body) == "");
+  CHECK(cgroup_file(pod.box.id, pod.box.id, "memory.limit_in_bytes", "memory.max") == "67108864\n");
+}
+
 TEST_CASE("pod: one that runs out of memory is killed, reported as such, and the pod goes on") {
   Stage stage;
   Pod pod(stage);
@@ -246,14 +272,22 @@ TEST_CASE("pod: one that runs out of memory is killed, reported as such, and the
   const auto told = stage.loop.run(stage.host.exited(member.id));
   REQUIRE(told);
   CHECK((*told)["Type"] == "UnexpectedExit");
+  std::string report;
   auto reported = [&] {
     std::ifstream log(kAgentLog);
-    for (std::string line; std::getline(log, line);) {
-      if (has(line, "exceeded threshold") && has(line, "oom") && has(line, member.id)) return true;
+    while (std::getline(log, report) && !log.eof()) {
+      if (has(report, "exceeded threshold") && has(report, "oom") && has(report, member.id)) return true;
     }
     return false;
   };
   stage.loop.look_until(reported);
+  for (const std::string& field :
+       std::vector<std::string>{"cgroup=\"/pods/", "thresholdBytes=", "count=", "memoryUsage=", "memoryUsageMax=",
+                                "memoryUsageLimit=", "swapUsage=", "swapUsageMax=", "swapUsageLimit=", "kernelUsage=",
+                                "kernelUsageMax=", "kernelUsageLimit=", "oomKill=", "cgroup_version=\"v"}) {
+    CAPTURE(field);
+    CHECK(has(report, " " + field));
+  }
   remove(stage, member, true);
   CHECK(exec(stage, pod.box, {"echo", "alive"}) == "alive\n");
 }
@@ -296,6 +330,18 @@ TEST_CASE("pod: what it cannot be is refused, and nothing of it stays") {
   CHECK(has(create(stage, alone), "network namespace"));
   check_back_to(before, stage);
   check_no_files_of(member);
+}
+
+TEST_CASE("pod: a sandbox whose networking is to be skipped needs no adapter, however the word is written") {
+  Stage stage;
+  for (const char* skip : {"TRUE", "True", "tRuE"}) {
+    CAPTURE(skip);
+    Member box = sandbox({"true"});
+    box.annotate("io.microsoft.cri.skip-pod-networking", skip);
+    REQUIRE(create(stage, box) == "");
+    start(stage, box, {false, false, false});
+    remove(stage, box, true);
+  }
 }
 
 TEST_CASE("pod: a sandbox that fails half-way, at its document or at its limits, leaves nothing") {
