@@ -18,9 +18,8 @@ struct PolicyQuestion {
 
 /// What the request would do, for the text of a refusal, where that is a policy's to admit; null where it is not. These
 /// are the enforcement points of the Go GCS, and DeleteContainerState. Asked without a policy are those that only look
-/// or wait (Start,
-/// WaitForProcess, ResizeConsole), those that change nothing which a policy is about (network, PCI devices, memory
-/// limits, the unplugging of disks), the VM's power-off, and the policy itself.
+/// or wait (Start, WaitForProcess, ResizeConsole), those that change nothing which a policy is about (network, PCI
+/// devices, memory limits, the unplugging of disks), the VM's power-off, and the policy itself.
 const char* guarded_deed(const PolicyQuestion& question);
 
 /// The VM's security policy. There is none at first: then the stance of the command line decides.
