@@ -4,11 +4,10 @@
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
-#include <atomic>
 #include <filesystem>
-#include <thread>
 
 #include "runtime/mount_target.h"
+#include "tests/support/remover.h"
 #include "tests/support/temp_dir.h"
 
 using namespace gcs;
@@ -102,21 +101,13 @@ TEST_CASE("place: the root directory is none, so that nothing is mounted over it
 TEST_CASE("place: a directory above that somebody removes while it is empty is made again") {
   const TempDir dir;
   const std::string shared = dir / "scsi";
-  std::atomic<bool> done = false;
-  std::atomic<int> removals = 0;  // still to be done; fewer at a time than there are tries
-  std::thread remover([&] {
-    while (!done) {
-      if (removals > 0 && ::rmdir(shared.c_str()) == 0) --removals;
-    }
-  });
+  Remover remover(shared);
   int failed = 0;
   for (int round = 0; round < 1000; ++round) {
-    removals = 50;
-    Undo undo;  // takes the directories away again
+    remover.allow(50);  // fewer than there are tries
+    Undo undo;          // takes the directories away again
     failed += make_dirs_unfollowed(shared + "/disk", 0700, undo) ? 0 : 1;
   }
-  done = true;
-  remover.join();
   CHECK(failed == 0);
 }
 

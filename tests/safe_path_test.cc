@@ -7,10 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
-#include <thread>
 
+#include "tests/support/remover.h"
 #include "tests/support/temp_dir.h"
 
 using namespace gcs;
@@ -163,21 +162,13 @@ TEST_CASE("make dirs: tells which ones it made") {
 TEST_CASE("make dirs: one above that somebody removes while it is empty is made again") {
   const TempDir dir;
   const std::string shared = dir / "virtual-pods";
-  std::atomic<bool> done = false;
-  std::atomic<int> removals = 0;  // still to be done; fewer at a time than there are tries
-  std::thread remover([&] {
-    while (!done) {
-      if (removals > 0 && ::rmdir(shared.c_str()) == 0) --removals;
-    }
-  });
+  Remover remover(shared);
   int failed = 0;
   for (int round = 0; round < 1000; ++round) {
-    removals = 50;
+    remover.allow(50);  // fewer than there are tries
     failed += make_dirs(shared + "/pod", 0755) ? 0 : 1;
     ::rmdir((shared + "/pod").c_str());
   }
-  done = true;
-  remover.join();
   CHECK(failed == 0);
 }
 
