@@ -85,7 +85,10 @@ void check_cell(std::string_view cell) {
     text.clear();
     const auto files = files_of(name);
     CHECK(exists(kRoot + "/" + files.front()));
-    for (const std::string& file : files) text += replaced(joined_literals(get_file(kRoot + "/" + file)), "\\\"", "\"");
+    for (const std::string& file : files) {
+      const std::string path = kRoot + "/" + file;
+      text += replaced(joined_literals(get_file(path)), "\\\"", "\"");
+    }
   }
 }
 
