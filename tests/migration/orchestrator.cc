@@ -110,7 +110,7 @@ io::Task<Result<>> Orchestrator::connect_sides() {
 }
 
 bool Orchestrator::over(const Side& side) const {
-  return side.last == PHASE_DONE || (side.source && side.last == PHASE_OFFLINE_DONE);  // a destination resumes first
+  return side.last == PHASE_DONE || side.last == PHASE_OFFLINE_DONE;
 }
 
 io::Task<> Orchestrator::follow(Side& side) {
