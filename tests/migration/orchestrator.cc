@@ -233,7 +233,12 @@ io::Task<Result<Outcome>> Orchestrator::migrate(std::string session, std::string
 /// The destination first. From the moment when it is asked to run the VM, the source must not, whatever becomes of the
 /// answer.
 io::Task<Result<>> Orchestrator::conclude(Outcome& outcome) {
-  const auto resumed = co_await finalize(destination_, FINALIZE_ACTION_RESUME);
+  auto resumed = co_await finalize(destination_, FINALIZE_ACTION_RESUME);
+  // OFFLINE_DONE may be told a moment before its session can be finalized.
+  for (int tries = 0; !resumed && resumed.error().code() == Errc::wrong_state && tries < 500; ++tries) {
+    co_await io::sleep_until(engine_.executor(), clock_, clock_.now() + kProgressPeriod / 10);
+    resumed = co_await finalize(destination_, FINALIZE_ACTION_RESUME);
+  }
   if (!resumed) co_return resumed.error().within("the VM may run at the destination");
   outcome.moved = true;
   const auto cleaned = co_await call<CleanupResponse>(destination_, "Cleanup", CleanupRequest());
